@@ -1,0 +1,89 @@
+"""What a transcript is, whichever format it came in: who said what, and when."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+__all__ = ["Transcript", "Unit", "mend_times", "seconds"]
+
+log = logging.getLogger(__name__)
+
+_STAMP = re.compile(r"(?:(?:(\d+):)?(\d{1,3}):)?(\d+(?:[.,]\d*)?)")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One utterance, as the file has it: a cue, a segment, a speaker's turn or a paragraph."""
+
+    text: str  # spoken words; white space is single spaces
+    speaker: str | None = None
+    start: float | None = None  # seconds from the beginning of the recording; None: the file does not say
+    end: float | None = None  # seconds, never before `start`; None: the file does not say
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """An episode: its units in the order of the file, and what the file says about it."""
+
+    title: str
+    units: tuple[Unit, ...]
+    description: str = ""
+    url: str = ""
+    audio: str = ""
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """All speakers by name, in the order in which they first speak."""
+        return tuple(dict.fromkeys(unit.speaker for unit in self.units if unit.speaker))
+
+
+def seconds(value: object) -> float | None:
+    """Read a time in seconds, as a number or as `[[hh:]mm:]ss[.fff]`; None where it is no time.
+
+    >>> seconds("01:02:03.5"), seconds("2:03"), seconds(7), seconds("soon"), seconds(float("nan"))
+    (3723.5, 123.0, 7.0, None, None)
+    """
+    if isinstance(value, str):
+        found = _STAMP.fullmatch(value.strip())
+        if found is None:
+            return None
+        hours, minutes, rest = found.groups()
+        value = int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(rest.replace(",", "."))
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if math.isfinite(value) and value >= 0 else None
+
+
+def mend_times(units: Iterable[Unit], name: str) -> tuple[Unit, ...]:
+    """Drop units without words, and make times safe to use without inventing any.
+
+    The order of the file is the order of speech, so units are never sorted: a clock that jumps back (parts
+    transcribed one by one, say) would shuffle the words. Starts stay as written. An end before its own start
+    is wrong for sure, and becomes None: unknown. Both are said once, in the log.
+
+    Args:
+        units: as read.
+        name: of the file, for the log.
+    """
+    kept: list[Unit] = []
+    backwards, upside_down, latest = 0, 0, 0.0
+    for unit in units:
+        text = " ".join(unit.text.split())
+        if not text:
+            continue
+        end = unit.end
+        if unit.start is not None:
+            backwards += unit.start < latest
+            latest = unit.start
+            if end is not None and end < unit.start:
+                upside_down, end = upside_down + 1, None
+        kept.append(replace(unit, text=text, end=end))
+    if backwards:
+        log.warning("%s: %d times are out of order; the order of the file is kept", name, backwards)
+    if upside_down:
+        log.warning("%s: %d parts end before they start; their ends are ignored", name, upside_down)
+    return tuple(kept)
