@@ -1,0 +1,50 @@
+"""The one sparse inverted index: exact search over immutable, memory-mapped segments, and their documents.
+
+    vectors    what comes in: scipy sparse rows, checked and made canonical
+    kernels    numba, arrays in and arrays out               (loaded by the first search)
+    executor   kernels over a segment, over all cores
+    segment    an immutable block of rows: postings by term, forward rows, ids
+    inverted   InvertedIndex: one or more segments with delete marks
+    files      durable steps on disk; manifest: what is live; snapshot: both, opened
+    documents  what the rows stand for, in SQLite
+    tiers      which segments to merge
+    writer     one write transaction
+    collection Collection: all of the above as a folder
+
+Names load on first use; numba loads with the first search; torch never does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lexiscope.index.collection import Collection
+    from lexiscope.index.documents import Document, DocumentStore
+    from lexiscope.index.inverted import InvertedIndex, Selection
+    from lexiscope.index.writer import WriteBatch
+
+__all__ = ["Collection", "Document", "DocumentStore", "InvertedIndex", "Selection", "WriteBatch"]
+
+_HOME = {
+    "Collection": "lexiscope.index.collection",
+    "Document": "lexiscope.index.documents",
+    "DocumentStore": "lexiscope.index.documents",
+    "InvertedIndex": "lexiscope.index.inverted",
+    "Selection": "lexiscope.index.inverted",
+    "WriteBatch": "lexiscope.index.writer",
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Load a public name from the module it lives in (PEP 562)."""
+        from importlib import import_module
+
+        if name not in _HOME:
+            raise AttributeError(f"module 'lexiscope.index' has no attribute {name!r}")
+        return getattr(import_module(_HOME[name]), name)
+
+    def __dir__() -> list[str]:
+        """List the public names, loaded or not."""
+        return sorted({*globals(), *__all__})

@@ -1,0 +1,242 @@
+"""What the rows stand for: one SQLite table of documents beside the segments.
+
+SQLite commits before the manifest does and never decides: a row whose id is not live in the manifest is passed over by
+readers and removed by the next writer. Readers hold one read transaction (write-ahead log), so that a snapshot stays
+whole while writers go on.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import weakref
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lexiscope.errors import DamagedIndex, IndexFolderError, IndexLocked, UnknownDocument, printable
+from lexiscope.index.inverted import InvertedIndex, Selection, check_ids
+from lexiscope.index.vectors import Int64
+
+DOCUMENTS = "documents.sqlite"
+COLUMNS = "id, key, kind, source, stamp, fields, checksum"
+_VALUES_A_QUERY = 500
+_Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """What one row of the index stands for."""
+
+    id: int  # -1 before it is stored
+    key: str  # unique among live documents: an absolute path, or path#passage-3
+    kind: str  # image or chapter
+    source: str  # the file it came from
+    stamp: str  # size, time and hash of the source, to see whether it changed
+    fields: dict[str, Any] = field(default_factory=dict)  # JSON: episode, title, start, end, text, …
+
+    def stored(self, id: int) -> Document:
+        """Return the same document under an id."""
+        return replace(self, id=id)
+
+
+class DocumentStore:
+    """The documents of one snapshot. Usable from several threads."""
+
+    def __init__(self, folder: Path, index: InvertedIndex) -> None:
+        """Open the documents of a folder as they are now; live are those that `index` has."""
+        self._index = index
+        self._path = folder / DOCUMENTS
+        self._lock = threading.Lock()
+        self._selections: dict[str, Selection] = {}
+        with sqlite_errors(self._path):
+            connection = _open_pinned(self._path)
+        self._connection = connection
+        self.close = weakref.finalize(self, connection.close)  # also when the last reference goes
+
+    def get(self, ids: npt.ArrayLike) -> list[Document]:
+        """Return the documents of these ids, in the order asked.
+
+        Raises:
+            UnknownDocument: An id is not live.
+            DamagedIndex: The documents of the folder are incomplete or were altered.
+        """
+        wanted = check_ids(ids)
+        live = self._index.contains(wanted)
+        if not live.all():
+            raise UnknownDocument(f"no document has the id {wanted[~live][0]}: it was deleted or never added")
+        found = {row[0]: row for row in self._where("id", np.unique(wanted).tolist())}
+        missing = [id for id in wanted.tolist() if id not in found]
+        if missing:
+            raise DamagedIndex(
+                f"{printable(self._path)} has lost the document {missing[0]}: restore the folder from a backup, "
+                "or index it anew"
+            )
+        return [self._document(found[id]) for id in wanted.tolist()]
+
+    def find(
+        self,
+        *,
+        sources: Iterable[str] | None = None,
+        keys: Iterable[str] | None = None,
+        kind: str | None = None,
+    ) -> list[Document]:
+        """Return the live documents that meet every given condition, by ascending id."""
+        if sources is not None:
+            rows = self._where("source", sources)
+        elif keys is not None:
+            rows = self._where("key", keys)
+        else:
+            rows = self._fetch(f"SELECT {COLUMNS} FROM documents")
+        found = [self._document(row) for row in self._live(rows)]
+        wanted = None if keys is None else set(keys)
+        return [
+            document
+            for document in sorted(found, key=lambda document: document.id)
+            if (kind is None or document.kind == kind) and (wanted is None or document.key in wanted)
+        ]
+
+    def ids(self, *, kind: str | None = None, sources: Iterable[str] | None = None) -> Int64:
+        """Return the ids of the live documents that meet every given condition, ascending."""
+        if sources is not None:
+            rows = [(row[0], row[2]) for row in self._where("source", sources)]
+        else:
+            rows = self._fetch("SELECT id, kind FROM documents")
+        return np.sort(np.array([id for id, of in self._live(rows) if kind is None or of == kind], np.int64))
+
+    def select(self, kind: str) -> Selection:
+        """Return the documents of a kind for `InvertedIndex.search(only=…)`, looked up once a snapshot."""
+        if kind not in self._selections:
+            self._selections[kind] = self._index.select(self.ids(kind=kind))
+        return self._selections[kind]
+
+    def stamps(self) -> dict[str, str]:
+        """Return the stamp of every source that has live documents."""
+        rows = self._live(self._fetch("SELECT id, source, stamp FROM documents"))
+        return {from_sql(source): from_sql(stamp) for _, source, stamp in rows}
+
+    def counts(self) -> dict[str, int]:
+        """Return how many live documents there are of each kind."""
+        return dict(Counter(kind for _, kind in self._live(self._fetch("SELECT id, kind FROM documents"))))
+
+    def problems(self) -> list[str]:
+        """Read everything and say what is wrong, a line each."""
+        try:
+            found = [
+                f"{printable(self._path)}: {line}"
+                for (line,) in self._fetch("PRAGMA quick_check")
+                if line != "ok"
+            ]
+            rows = list(self._live(self._fetch(f"SELECT {COLUMNS} FROM documents")))
+        except DamagedIndex as error:
+            return [str(error)]
+        altered = [row[0] for row in rows if row[6] != checksum(row[:6])]
+        lost = np.setdiff1d(self._index.ids, np.array([row[0] for row in rows], np.int64))
+        found += [f"{printable(self._path)}: the document {id} was altered" for id in altered]
+        return found + [f"{printable(self._path)}: the document {id} is lost" for id in lost.tolist()]
+
+    def _where(self, column: str, values: Iterable[Any]) -> list[_Row]:
+        wanted = [to_sql(value) if isinstance(value, str) else value for value in dict.fromkeys(values)]
+        rows: list[_Row] = []
+        for start in range(0, len(wanted), _VALUES_A_QUERY):
+            some = wanted[start : start + _VALUES_A_QUERY]
+            places = ",".join("?" * len(some))
+            rows += self._fetch(f"SELECT {COLUMNS} FROM documents WHERE {column} IN ({places})", some)
+        return rows
+
+    def _fetch(self, query: str, values: Iterable[Any] = ()) -> list[_Row]:
+        with self._lock, sqlite_errors(self._path):
+            return self._connection.execute(query, tuple(values)).fetchall()
+
+    def _live(self, rows: list[_Row]) -> Iterator[_Row]:
+        live = self._index.contains(np.array([row[0] for row in rows], np.int64))
+        return (row for row, here in zip(rows, live.tolist(), strict=True) if here)
+
+    def _document(self, row: _Row) -> Document:
+        if row[6] != checksum(row[:6]):
+            raise DamagedIndex(
+                f"{printable(self._path)}: the document {row[0]} was altered: restore the folder from a backup, "
+                "or index it anew"
+            )
+        id, key, kind, source, stamp, fields = row[:6]
+        return Document(id, from_sql(key), kind, from_sql(source), from_sql(stamp), json.loads(fields))
+
+
+def _open_pinned(path: Path) -> sqlite3.Connection:
+    """Open a connection inside a read transaction, in the weakest mode that the folder's rights ask for."""
+    if not path.exists():
+        raise DamagedIndex(
+            f"{printable(path)} is missing: restore it from a backup, or index into a new folder"
+        )
+    modes = ["mode=rw", "mode=ro"]
+    log = path.with_name(path.name + "-wal")
+    if not log.exists() or log.stat().st_size == 0:
+        modes.append("mode=ro&immutable=1")  # a folder that may only be read, with no log to replay
+    for mode in modes:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.execute("PRAGMA query_only=1")
+            connection.execute("BEGIN")
+            connection.execute("SELECT id FROM documents LIMIT 1").fetchall()
+        except sqlite3.Error as error:
+            connection.close()
+            if mode == modes[-1] or not isinstance(error, sqlite3.OperationalError):
+                raise
+        else:
+            return connection
+    raise IndexFolderError(f"{printable(path)} cannot be opened: see to its rights")
+
+
+def to_sql(text: str) -> str | bytes:
+    """Return a string as SQLite can hold it: file names that are not UTF-8 become bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+    return text
+
+
+def from_sql(value: str | bytes) -> str:
+    """Undo `to_sql`."""
+    return value if isinstance(value, str) else value.decode("utf-8", "surrogatepass")
+
+
+def checksum(values: _Row) -> int:
+    """Return the CRC-32 of a row's values; SQLite keeps none."""
+    return zlib.crc32(
+        "\0".join(from_sql(v) if isinstance(v, bytes) else str(v) for v in values).encode(
+            "utf-8", "surrogatepass"
+        )
+    )
+
+
+@contextmanager
+def sqlite_errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into ours: locked, damaged, or cannot be written."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        name, what = printable(path), str(error)
+        if "locked" in what or "busy" in what:
+            raise IndexLocked(
+                f"{name} is in use by another program ({what}): wait until it is done"
+            ) from error
+        if isinstance(error, sqlite3.OperationalError) and any(
+            word in what for word in ("full", "disk I/O", "readonly", "open")
+        ):
+            raise IndexFolderError(
+                f"{name}: cannot be used ({what}); nothing stored before is lost: see to the disk and its rights"
+            ) from error
+        raise DamagedIndex(
+            f"{name} is damaged ({what}): restore the folder from a backup, or index it anew"
+        ) from error

@@ -1,0 +1,218 @@
+"""InvertedIndex: rows in, (ids, scores) out."""
+
+from __future__ import annotations
+
+import math
+import operator
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array, sparray, spmatrix
+
+from lexiscope.errors import InvalidValue, UnknownDocument
+from lexiscope.index.executor import better_of, search_segment
+from lexiscope.index.segment import LiveSegment, build_segment, merge_segments
+from lexiscope.index.vectors import Float32, Int32, Int64, check_rows, concatenate
+
+_NONE_DELETED: Int32 = np.empty(0, np.int32)
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """Some rows of one index, looked up once, for `search(only=…)`; see `InvertedIndex.select`."""
+
+    index: InvertedIndex
+    rows: tuple[Int32, ...]  # for each segment: live rows, ascending
+
+    def __len__(self) -> int:
+        return sum(len(rows) for rows in self.rows)
+
+
+class InvertedIndex:
+    """A sparse inverted index over one or more immutable segments. It never changes: a write makes a new one."""
+
+    def __init__(self, parts: Sequence[LiveSegment], vocabulary_size: int, fingerprint: str = "") -> None:
+        """Put segments together; `build`, `load` and `Collection.index` are the ways to get one."""
+        self.parts = tuple(parts)
+        self.vocabulary_size = vocabulary_size
+        self.fingerprint = fingerprint
+
+    @classmethod
+    def build(
+        cls,
+        rows: csr_array | sparray | spmatrix,
+        *,
+        ids: npt.ArrayLike | None = None,
+        fingerprint: str = "",
+    ) -> InvertedIndex:
+        """Build an index in memory.
+
+        Args:
+            rows: Non-negative weights, one row an item, one column a term, (n, V); scipy sparse of any format.
+            ids: (n,) unique, not negative; by default 0 … n - 1.
+            fingerprint: Of the vocabulary that the columns stand for.
+
+        Raises:
+            InvalidValue: A weight is negative or not finite (the row is named), or ids are repeated or negative.
+        """
+        checked = check_rows(rows).copy()
+        wanted = np.arange(len(checked)) if ids is None else check_ids(ids)
+        segment = build_segment(wanted, checked)
+        return cls([LiveSegment(segment, _NONE_DELETED)], checked.columns, fingerprint)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> InvertedIndex:
+        """Open what `save` wrote, or the index of a `Collection`; arrays are memory-mapped and read on demand.
+
+        Raises:
+            IndexFolderError: There is no index, or one of a newer format version.
+            DamagedIndex: A file is missing, truncated or altered.
+        """
+        from lexiscope.index.snapshot import read_snapshot
+
+        return read_snapshot(Path(folder)).index
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the live rows as one segment to `folder`; an index saved there before is replaced in one step.
+
+        Raises:
+            IndexFolderError: The folder holds something else, or cannot be written to (full disk, no rights).
+            IndexLocked: Another process is writing to it.
+        """
+        from lexiscope.index.snapshot import save_index
+
+        whole = len(self.parts) == 1 and len(self.parts[0].deleted) == 0
+        segment = self.parts[0].segment if whole else merge_segments(self.parts, self.vocabulary_size)
+        save_index(Path(folder), segment, self.fingerprint)
+
+    def __len__(self) -> int:
+        return sum(len(part) for part in self.parts)
+
+    def __repr__(self) -> str:
+        return f"InvertedIndex({len(self)} rows, {self.vocabulary_size} terms, {self.nnz} weights)"
+
+    @property
+    def nnz(self) -> int:
+        """Weights stored; those of deleted rows count until their segment is merged."""
+        return sum(part.segment.nnz for part in self.parts)
+
+    @property
+    def ids(self) -> Int64:
+        """The ids of all live rows, ascending."""
+        live = [part.segment.ids[part.live_rows()] for part in self.parts]
+        return np.sort(np.concatenate([np.empty(0, np.int64), *live]))
+
+    def search(
+        self,
+        queries: csr_array | sparray | spmatrix,
+        k: int = 10,
+        *,
+        recall: float | None = None,
+        only: npt.ArrayLike | Selection | None = None,
+    ) -> tuple[Int64, Float32]:
+        """Find the k best rows for each query: the largest Σ_t q_t · d_t above zero, ties by smaller id.
+
+        Args:
+            queries: Lexical vectors (nq, V), or one (V,).
+            k: Places a query, at least 1.
+            recall: The share of the true best k that is good enough, in (0, 1]. The exact search serves every value.
+            only: Ids that may be hits (others, and unknown ones, are passed over), or a `Selection` of them.
+
+        Returns:
+            ids int64 (nq, k) and scores float32 (nq, k), best first; -1 and 0 where there are fewer than k hits.
+
+        Raises:
+            VocabularyMismatch: The queries have another number of columns.
+            InvalidValue: A weight, k or recall is outside what it may be.
+        """
+        k = check_k(k)
+        check_recall(recall)
+        asked = check_rows(queries, self.vocabulary_size)
+        selection = None if only is None else self._selection(only)
+        best: tuple[Int64, Float32] | None = None
+        for number, part in enumerate(self.parts):
+            found = search_segment(part, None if selection is None else selection.rows[number], asked, k)
+            best = found if best is None else better_of(best, found)
+        if best is None:
+            return np.full((len(asked), k), -1, np.int64), np.zeros((len(asked), k), np.float32)
+        return best
+
+    def select(self, ids: npt.ArrayLike) -> Selection:
+        """Look up ids once, for several searches with the same filter; ids that are not live are passed over."""
+        wanted = np.unique(check_ids(ids))
+        found = (part.find(wanted) for part in self.parts)
+        return Selection(self, tuple(rows[rows >= 0].astype(np.int32) for rows in found))
+
+    def _selection(self, only: npt.ArrayLike | Selection) -> Selection:
+        if not isinstance(only, Selection):
+            return self.select(only)
+        if only.index is not self:
+            raise InvalidValue("the selection belongs to another state of the index: select the ids anew")
+        return only
+
+    def contains(self, ids: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Say for each id whether it is live, (n,)."""
+        wanted = check_ids(ids)
+        live = np.zeros(len(wanted), np.bool_)
+        for part in self.parts:
+            live |= part.find(wanted) >= 0
+        return live
+
+    def rows(self, ids: npt.ArrayLike) -> csr_array:
+        """Return the stored weights of these ids, (len(ids), V), in the order asked.
+
+        Raises:
+            UnknownDocument: An id is not, or no longer, in the index.
+        """
+        wanted = check_ids(ids)
+        known = self.contains(wanted)
+        if not known.all():
+            raise UnknownDocument(
+                f"no document has the id {wanted[~known][0]}: it was deleted or never added"
+            )
+        taken, order = [], []
+        for part in self.parts:
+            places = part.find(wanted)
+            here = np.flatnonzero(places >= 0)
+            taken.append(part.segment.rows.take(places[here]))
+            order.append(here)
+        stacked = concatenate(taken, self.vocabulary_size)
+        return stacked.take(np.argsort(np.concatenate([np.empty(0, np.int64), *order]))).to_csr()
+
+
+def check_ids(ids: npt.ArrayLike | Iterable[int]) -> Int64:
+    """Return ids as int64, (n,).
+
+    Raises:
+        InvalidValue: They are not whole numbers in one dimension.
+    """
+    given = np.asarray(ids)
+    if given.ndim != 1 or (given.dtype.kind not in "iu" and given.size):
+        raise InvalidValue("ids are a one-dimensional array of whole numbers")
+    return given.astype(np.int64, copy=False)
+
+
+def check_k(k: int) -> int:
+    """Return k as an int; InvalidValue when it is not a whole number of at least 1."""
+    try:
+        number = operator.index(k)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise InvalidValue(f"k is {k!r}: ask for a whole number of hits, at least 1")
+    return number
+
+
+def check_recall(recall: float | None) -> None:
+    """Raise InvalidValue unless recall is None or in (0, 1]."""
+    if recall is None:
+        return
+    number = isinstance(recall, int | float | np.floating) and not isinstance(recall, bool)
+    if not number or math.isnan(recall) or not 0 < recall <= 1:
+        raise InvalidValue(
+            f"recall is {recall!r}: ask for a share above 0 and at most 1, or leave it out for exact search"
+        )

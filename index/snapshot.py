@@ -1,0 +1,194 @@
+"""Between manifest and memory: opens and writes the segments of a folder, and sweeps what is left over.
+
+FOLDER/manifest.json
+FOLDER/segments/<number>/{ids,row_*,terms,term_pointers,posting_*}.npy     written once
+FOLDER/segments/<number>/deleted-<generation>.npy                          rows marked as deleted
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from lexiscope.errors import DamagedIndex, IndexFolderError, printable
+from lexiscope.index import manifest as manifests
+from lexiscope.index.files import (
+    FileEntry,
+    check_content,
+    check_size,
+    damaged,
+    explained,
+    open_array,
+    sync_folder,
+    write_array,
+)
+from lexiscope.index.inverted import InvertedIndex
+from lexiscope.index.lock import LOCK, writer_lock
+from lexiscope.index.manifest import Manifest, SegmentEntry
+from lexiscope.index.segment import ARRAYS, LiveSegment, Segment
+
+SEGMENTS = "segments"
+CHECKED_AT_OPENING = (
+    1 << 24
+)  # bytes read and compared with their checksums at each opening; `verify` reads all
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """One committed state of a folder, opened."""
+
+    manifest: Manifest
+    index: InvertedIndex
+
+    def segments(self) -> Iterator[tuple[SegmentEntry, LiveSegment]]:
+        """Walk over the manifest's entries with what they stand for."""
+        return zip(self.manifest.segments, self.index.parts, strict=True)
+
+
+def read_snapshot(folder: Path, known: Snapshot | None = None) -> Snapshot:
+    """Open the committed state of a folder; segments that `known` has open are shared with it.
+
+    Raises:
+        IndexFolderError: There is no index, or one of a newer format version.
+        DamagedIndex: A file is missing, truncated or altered.
+    """
+    opened = {} if known is None else {entry.number: part.segment for entry, part in known.segments()}
+    while True:
+        manifest = Manifest.read(folder)
+        try:
+            return _open(folder, manifest, opened)
+        except DamagedIndex:
+            if Manifest.read(folder).generation == manifest.generation:
+                raise
+            # A writer merged these segments away while they were being opened: the newer state has what they held.
+
+
+def _open(folder: Path, manifest: Manifest, opened: Mapping[int, Segment]) -> Snapshot:
+    budget = CHECKED_AT_OPENING
+    parts = []
+    for entry in manifest.segments:
+        place = folder / SEGMENTS / str(entry.number)
+        fresh = {
+            name: known
+            for name, known in entry.files.items()
+            if entry.number not in opened or name == entry.marks
+        }
+        for name, known in sorted(fresh.items(), key=lambda item: item[1].size):
+            budget -= known.size
+            (check_content if budget >= 0 else check_size)(place / name, known)
+        segment = opened.get(entry.number) or _open_segment(place, manifest.vocabulary_size)
+        parts.append(LiveSegment(segment, _open_marks(place, entry, len(segment))))
+        if len(segment) != entry.rows or len(parts[-1].deleted) != entry.deleted:
+            raise damaged(place, "does not have the rows that the manifest says")
+    return Snapshot(manifest, InvertedIndex(parts, manifest.vocabulary_size, manifest.fingerprint))
+
+
+def _open_segment(place: Path, columns: int) -> Segment:
+    arrays = {name: open_array(place / f"{name}.npy", dtype) for name, dtype in ARRAYS.items()}
+    segment = Segment(**arrays, columns=columns)  # type: ignore[arg-type]
+    try:
+        segment.check()
+    except DamagedIndex as error:
+        raise damaged(place, "holds arrays that do not belong together") from error
+    return segment
+
+
+def _open_marks(place: Path, entry: SegmentEntry, rows: int) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+    if entry.marks is None:
+        return np.empty(0, np.int32)
+    marks = np.array(open_array(place / entry.marks, np.dtype(np.int32)))
+    if len(marks) and (marks[0] < 0 or marks[-1] >= rows or np.any(marks[1:] <= marks[:-1])):
+        raise damaged(place / entry.marks, "marks rows that are not there")
+    return marks
+
+
+def write_segment(folder: Path, number: int, segment: Segment) -> SegmentEntry:
+    """Write a segment under a number never used before, and sync it. Nobody sees it until a manifest names it."""
+    place = folder / SEGMENTS / str(number)
+    place.parent.mkdir(exist_ok=True)
+    place.mkdir()
+    files = {
+        f"{name}.npy": write_array(place / f"{name}.npy", array) for name, array in segment.arrays().items()
+    }
+    sync_folder(place)
+    sync_folder(place.parent)
+    return SegmentEntry(number, len(segment), segment.nnz, files)
+
+
+def write_marks(folder: Path, entry: SegmentEntry, part: LiveSegment, generation: int) -> SegmentEntry:
+    """Write a segment's delete marks under the name of the coming generation, and sync them."""
+    place = folder / SEGMENTS / str(entry.number)
+    name = f"deleted-{generation}.npy"
+    files: dict[str, FileEntry] = {file: known for file, known in entry.files.items() if file != entry.marks}
+    files[name] = write_array(place / name, part.deleted)
+    sync_folder(place)
+    return replace(entry, files=files, deleted=len(part.deleted), marks=name)
+
+
+def sweep(folder: Path) -> None:
+    """Remove segments and delete marks that the manifest on disk does not name. For the holder of the write lock only."""
+    live = {str(entry.number): entry.files for entry in Manifest.read(folder).segments}
+    for place in (folder / SEGMENTS).glob("*"):
+        try:
+            if place.name not in live:
+                shutil.rmtree(place)
+                continue
+            for file in place.iterdir():
+                if file.name not in live[place.name]:
+                    file.unlink()
+        except OSError as error:  # costs space, not data; the next writer tries again
+            _LOG.warning("%s could not be removed: %s", printable(place), error.strerror)
+
+
+def save_index(folder: Path, segment: Segment, fingerprint: str) -> None:
+    """Make one segment the whole of an index folder without documents; see `InvertedIndex.save`."""
+    with explained(folder, "make the folder"):
+        folder.mkdir(parents=True, exist_ok=True)
+    refuse_strangers(folder)
+    with writer_lock(folder), explained(folder, "write the index"):
+        if not manifests.exists(folder):
+            start(folder, Manifest(segment.columns, fingerprint))
+        before = Manifest.read(folder)
+        sweep(folder)
+        after = replace(
+            before,
+            vocabulary_size=segment.columns,
+            fingerprint=fingerprint,
+            generation=before.generation + 1,
+            next_id=int(segment.ids[-1]) + 1 if len(segment) else 0,
+            next_segment=before.next_segment + 1,
+            segments=(write_segment(folder, before.next_segment, segment),),
+        )
+        after.write(folder)
+        sweep(folder)
+
+
+def start(folder: Path, manifest: Manifest) -> None:
+    """Write the first manifest of a folder, before anything else: segments without one are then always a damage.
+
+    Raises:
+        DamagedIndex: There are segments already.
+    """
+    if any((folder / SEGMENTS).glob("*")):
+        Manifest.read(folder)  # says what is missing and what to do
+    manifest.write(folder)
+
+
+def refuse_strangers(folder: Path, *, documents: str | None = None) -> None:
+    """Raise IndexFolderError when a folder holds anything but an index (with `documents`) or what is left of making one."""
+    ours = {manifests.MANIFEST, manifests.MANIFEST + ".new", LOCK, SEGMENTS}
+    strangers = [
+        name
+        for name in sorted(path.name for path in folder.iterdir())
+        if name not in ours and not (documents and name.startswith(documents))
+    ]
+    if strangers:
+        raise IndexFolderError(
+            f"{printable(folder)} holds other files ({printable(strangers[0])}): choose a new or an empty folder"
+        )
