@@ -1,10 +1,10 @@
-"""Collection: an index folder that can be searched and written to at the same time, by any number of readers and one writer."""
+"""Collection: an index folder that many may search while one writes."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from copy import deepcopy
 from pathlib import Path
 from types import TracebackType
@@ -30,8 +30,8 @@ class _State(NamedTuple):
 class Collection:
     """An index folder: manifest.json, segments/, documents.sqlite.
 
-    It shows the state that was committed when it was opened, refreshed or last written to by itself. Indexes and document
-    stores taken from it keep their state for as long as they are held.
+    It shows the state that was committed when it was opened, refreshed or last written to by itself. Indexes
+    and document stores taken from it keep their state for as long as they are held.
     """
 
     def __init__(self, folder: Path, state: _State) -> None:
@@ -131,8 +131,8 @@ class Collection:
     def write(self) -> Iterator[WriteBatch]:
         """Write in one atomic step: `with collection.write() as batch: batch.add(rows, documents)`.
 
-        The commit happens when the block ends; after an exception nothing has changed. The collection then shows the new
-        state.
+        The commit happens when the block ends; after an exception nothing has changed. The collection then
+        shows the new state.
 
         Raises:
             IndexLocked: Another process, or another batch, is writing.
@@ -143,17 +143,19 @@ class Collection:
             base = self._state.snapshot
             with explained(self.folder, "write the index"):
                 sweep(self.folder)
-            documents = DocumentWriter(self.folder)
             try:
-                documents.sweep(base.manifest.next_id, len(base.index), base.index.contains)
-                batch = WriteBatch(self.folder, base, documents)
-                yield batch
-                if batch.changed:
-                    with explained(self.folder, "write the index"):
-                        batch.commit()
-            finally:
-                documents.close()
-                self._settle()
+                with closing(DocumentWriter(self.folder)) as documents:
+                    documents.sweep(base.manifest.next_id, len(base.index), base.index.contains)
+                    batch = WriteBatch(self.folder, base, documents)
+                    yield batch
+                    if batch.changed:
+                        with explained(self.folder, "write the index"):
+                            batch.commit()
+            except BaseException:
+                with suppress(LexiscopeError):  # what went wrong first is what matters
+                    self._settle()
+                raise
+            self._settle()
 
     def _settle(self) -> None:
         """Sweep what the write left, whether it was committed or not, and show what is on disk now."""
@@ -161,15 +163,19 @@ class Collection:
         self.refresh()
 
     def verify(self) -> list[str]:
-        """Read every file of the state that is shown and say what is wrong, a line each; an empty list means whole."""
-        found = []
+        """Read every file of the last commit and say what is wrong, a line each; none means whole."""
+        found: list[str] = []
+        try:
+            self.refresh()
+        except LexiscopeError as error:
+            found.append(str(error))
         for entry in self._state.snapshot.manifest.segments:
             for name, known in entry.files.items():
                 try:
                     check_content(self.folder / SEGMENTS / str(entry.number) / name, known)
                 except LexiscopeError as error:
                     found.append(str(error))
-        return found + self.documents.problems()
+        return list(dict.fromkeys([*found, *self.documents.problems()]))
 
     def close(self) -> None:
         """Let go of the documents; the index stays usable."""
@@ -189,8 +195,8 @@ def _read(folder: Path, known: Snapshot | None = None) -> _State:
     while True:
         snapshot = read_snapshot(folder, known)
         documents = DocumentStore(folder, snapshot.index)
-        # Rows that are live in a manifest leave SQLite only after the next manifest: the same one before and after
-        # means that the documents are complete for it.
+        # Rows that are live in a manifest leave SQLite only after the next manifest: the same one before and
+        # after means that the documents are complete for it.
         if Manifest.read(folder).generation == snapshot.manifest.generation:
             return _State(snapshot, documents)
         documents.close()

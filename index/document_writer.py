@@ -57,7 +57,7 @@ class DocumentWriter:
                 raise
 
     def sweep(self, next_id: int, live: int, contains: Callable[[Int64], Iterable[bool]]) -> None:
-        """Remove the rows that earlier writers left: never committed (from `next_id` on), or deleted since."""
+        """Remove the rows that earlier writers left: never committed (from `next_id` on) or deleted since."""
         with sqlite_errors(self.path):
             self._connection.execute("DELETE FROM documents WHERE id >= ?", (next_id,))
             (stored,) = self._connection.execute("SELECT count(*) FROM documents").fetchone()

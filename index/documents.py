@@ -1,8 +1,8 @@
 """What the rows stand for: one SQLite table of documents beside the segments.
 
-SQLite commits before the manifest does and never decides: a row whose id is not live in the manifest is passed over by
-readers and removed by the next writer. Readers hold one read transaction (write-ahead log), so that a snapshot stays
-whole while writers go on.
+SQLite commits before the manifest does and never decides: a row whose id is not live in the manifest is
+passed over by readers and removed by the next writer. Readers hold one read transaction (write-ahead log), so
+that a snapshot stays whole while writers go on.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ class DocumentStore:
         missing = [id for id in wanted.tolist() if id not in found]
         if missing:
             raise DamagedIndex(
-                f"{printable(self._path)} has lost the document {missing[0]}: restore the folder from a backup, "
-                "or index it anew"
+                f"{printable(self._path)} has lost the document {missing[0]}: "
+                "restore the folder from a backup, or index it anew"
             )
         return [self._document(found[id]) for id in wanted.tolist()]
 
@@ -163,8 +163,8 @@ class DocumentStore:
     def _document(self, row: _Row) -> Document:
         if row[6] != checksum(row[:6]):
             raise DamagedIndex(
-                f"{printable(self._path)}: the document {row[0]} was altered: restore the folder from a backup, "
-                "or index it anew"
+                f"{printable(self._path)}: the document {row[0]} was altered: "
+                "restore the folder from a backup, or index it anew"
             )
         id, key, kind, source, stamp, fields = row[:6]
         return Document(id, from_sql(key), kind, from_sql(source), from_sql(stamp), json.loads(fields))
@@ -225,6 +225,8 @@ def sqlite_errors(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into ours: locked, damaged, or cannot be written."""
     try:
         yield
+    except sqlite3.ProgrammingError:  # a mistake of the caller's, such as using what was closed
+        raise
     except sqlite3.Error as error:
         name, what = printable(path), str(error)
         if "locked" in what or "busy" in what:
@@ -235,7 +237,7 @@ def sqlite_errors(path: Path) -> Iterator[None]:
             word in what for word in ("full", "disk I/O", "readonly", "open")
         ):
             raise IndexFolderError(
-                f"{name}: cannot be used ({what}); nothing stored before is lost: see to the disk and its rights"
+                f"{name}: cannot be used ({what}); nothing stored is lost: see to the disk and its rights"
             ) from error
         raise DamagedIndex(
             f"{name} is damaged ({what}): restore the folder from a backup, or index it anew"

@@ -1,4 +1,4 @@
-"""The driver between façade and kernels: chooses the kernel for a segment, shares a batch among threads, merges results."""
+"""Between façade and kernels: chooses the kernel, shares a batch among threads, merges results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def search_segment(part: LiveSegment, chosen: Int32 | None, queries: Rows, k: in
         k: Places a query.
 
     Returns:
-        ids int64 and scores float32, both (queries, k): best first, ties by smaller id, -1 and 0 where there is no hit.
+        ids int64 and scores float32, both (queries, k): best first, ties by smaller id, -1 and 0 where there
+        is no hit.
     """
     segment = part.segment
     rows = np.full((len(queries), k), -1, np.int64)
@@ -89,8 +90,8 @@ def _mask(chosen: Int32, n: int) -> UInt8:
 def _over_cores(task: Callable[[int, int], None], n: int) -> None:
     """Run the task over 0 … n - 1 in as many threads as there are cores; the kernels hold no GIL.
 
-    Threads of ours rather than numba's prange: the same kernel serves one query and a thousand, and several callers may
-    search at the same time, which numba's built-in threading layer does not survive.
+    Threads of ours rather than numba's prange: the same kernel serves one query and a thousand, and several
+    callers may search at the same time, which numba's built-in threading layer does not survive.
     """
     workers = min(cores(), (n + QUERIES_A_TASK - 1) // QUERIES_A_TASK)
     if workers <= 1:
@@ -105,7 +106,7 @@ def _over_cores(task: Callable[[int, int], None], n: int) -> None:
 
 
 def cores() -> int:
-    """Return how many cores this process may use: NUMBA_NUM_THREADS when set, or those of its affinity mask."""
+    """Return how many cores this process may use: NUMBA_NUM_THREADS or, without it, the affinity mask."""
     asked = os.environ.get("NUMBA_NUM_THREADS", "")
     if asked.isdigit() and int(asked) > 0:
         return int(asked)

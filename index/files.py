@@ -1,6 +1,7 @@
 """Durable steps on disk. A file is written whole, synced, and never changed after; one rename makes it count.
 
-Every write, sync and rename of the index goes through here (SQLite does its own), so that tests can let each one fail.
+Every write, sync and rename of the index goes through here (SQLite does its own), so that tests can let each
+one fail.
 """
 
 from __future__ import annotations
@@ -136,5 +137,5 @@ def explained(folder: Path, doing: str) -> Iterator[None]:
         cause = error.strerror or type(error).__name__
         cure = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "see to it"
         raise IndexFolderError(
-            f"{printable(folder)}: cannot {doing} ({cause}); nothing stored before is lost: {cure} and run it again"
+            f"{printable(folder)}: cannot {doing} ({cause}); nothing stored is lost: {cure} and run it again"
         ) from error

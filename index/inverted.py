@@ -33,7 +33,7 @@ class Selection:
 
 
 class InvertedIndex:
-    """A sparse inverted index over one or more immutable segments. It never changes: a write makes a new one."""
+    """A sparse inverted index over one or more segments. It never changes: a write makes a new one."""
 
     def __init__(self, parts: Sequence[LiveSegment], vocabulary_size: int, fingerprint: str = "") -> None:
         """Put segments together; `build`, `load` and `Collection.index` are the ways to get one."""
@@ -52,12 +52,14 @@ class InvertedIndex:
         """Build an index in memory.
 
         Args:
-            rows: Non-negative weights, one row an item, one column a term, (n, V); scipy sparse of any format.
+            rows: Non-negative weights, one row an item, one column a term, (n, V); scipy sparse of any
+                format.
             ids: (n,) unique, not negative; by default 0 … n - 1.
             fingerprint: Of the vocabulary that the columns stand for.
 
         Raises:
-            InvalidValue: A weight is negative or not finite (the row is named), or ids are repeated or negative.
+            InvalidValue: A weight is negative or not finite (the row is named), or ids are repeated or
+                negative.
         """
         checked = check_rows(rows).copy()
         wanted = np.arange(len(checked)) if ids is None else check_ids(ids)
@@ -66,7 +68,7 @@ class InvertedIndex:
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> InvertedIndex:
-        """Open what `save` wrote, or the index of a `Collection`; arrays are memory-mapped and read on demand.
+        """Open what `save` wrote, or the index of a `Collection`; arrays are memory-mapped.
 
         Raises:
             IndexFolderError: There is no index, or one of a newer format version.
@@ -77,7 +79,7 @@ class InvertedIndex:
         return read_snapshot(Path(folder)).index
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write the live rows as one segment to `folder`; an index saved there before is replaced in one step.
+        """Write the live rows as one segment to `folder`; an index saved there is replaced in one step.
 
         Raises:
             IndexFolderError: The folder holds something else, or cannot be written to (full disk, no rights).
@@ -119,11 +121,13 @@ class InvertedIndex:
         Args:
             queries: Lexical vectors (nq, V), or one (V,).
             k: Places a query, at least 1.
-            recall: The share of the true best k that is good enough, in (0, 1]. The exact search serves every value.
+            recall: The share of the true best k that is good enough, in (0, 1]. The exact search serves every
+                value.
             only: Ids that may be hits (others, and unknown ones, are passed over), or a `Selection` of them.
 
         Returns:
-            ids int64 (nq, k) and scores float32 (nq, k), best first; -1 and 0 where there are fewer than k hits.
+            ids int64 (nq, k) and scores float32 (nq, k), best first; -1 and 0 where there are fewer than k
+            hits.
 
         Raises:
             VocabularyMismatch: The queries have another number of columns.
@@ -142,7 +146,7 @@ class InvertedIndex:
         return best
 
     def select(self, ids: npt.ArrayLike) -> Selection:
-        """Look up ids once, for several searches with the same filter; ids that are not live are passed over."""
+        """Look up ids once, for several searches with one filter; ids that are not live are passed over."""
         wanted = np.unique(check_ids(ids))
         found = (part.find(wanted) for part in self.parts)
         return Selection(self, tuple(rows[rows >= 0].astype(np.int32) for rows in found))

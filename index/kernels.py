@@ -1,8 +1,9 @@
 """Numba kernels of exact search: arrays in, arrays out, one idea each.
 
-Scores are float32 dot products, summed in the order of ascending term ids by every kernel, so that two ways to the same
-score agree to the last bit. A row with a larger score is better; of two equal scores, the row with the smaller number.
-No kernel trusts an index that it read from a file: an altered file gives wrong numbers, never a wild write.
+Scores are float32 dot products, summed in the order of ascending term ids by every kernel, so that two ways
+to the same score agree to the last bit. A row with a larger score is better; of two equal scores, the row
+with the smaller number. No kernel trusts an index that it read from a file: an altered file gives wrong
+numbers, never a wild write.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ def _jit(function: _Function) -> _Function:
 def _offer(scores: Float32, rows: Int64, size: int, score: np.float32, row: int) -> int:
     """Put a row into a heap of at most len(scores), the worst on top; return the heap's new size.
 
-    Rows are offered in ascending order, so an equal score is never better than one inside. The caller has seen to it that
-    the heap has room or the score beats its top.
+    Rows are offered in ascending order, so an equal score is never better than one inside. The caller has
+    seen to it that the heap has room or the score beats its top.
     """
     if size < len(scores):
         place = size
@@ -112,7 +113,7 @@ def _accumulate(
     posting_rows: Int32,
     posting_weights: Float32,
 ) -> None:
-    """Add every query term's products to the accumulators of the rows base … base + width - 1; move the cursors on."""
+    """Add every query term's products to the accumulators of the rows from base on; move the cursors on."""
     limit = np.uint32(width)
     first = np.int32(base)
     for position in range(len(query_weights)):
@@ -133,7 +134,7 @@ def _accumulate(
 def _collect(
     accumulators: Float32, base: int, width: int, allowed: UInt8, scores: Float32, rows: Int64, size: int
 ) -> int:
-    """Offer the window's rows that beat the worst so far, and clear the accumulators; return the heap's size."""
+    """Offer the rows that beat the worst so far, and clear the accumulators; return the heap's size."""
     for start in range(0, width, BLOCK):
         stop = min(start + BLOCK, width)
         if len(allowed) > 0:
@@ -174,18 +175,24 @@ def search_postings(
 ) -> None:
     """Exact top-k of the queries first … last - 1, a term at a time, a window of rows at a time.
 
-    score(q, d) = Σ_t q_t · d_t. Term-at-a-time with accumulators (Turtle & Flood 1995), the rows cut into windows whose
-    accumulators fit the cache (SINDI, 2025), each window compared with the k-th best score so far in blocks.
+    score(q, d) = Σ_t q_t · d_t. Term-at-a-time with accumulators (Turtle & Flood 1995), the rows cut into
+    windows whose accumulators fit the cache (SINDI, 2025), each window compared with the k-th best score so
+    far in blocks.
 
     Args:
-        query_pointers, query_terms, query_weights: Canonical rows, see `vectors.Rows`.
+        query_pointers: (queries + 1,) with query_terms and query_weights canonical rows, see `vectors.Rows`.
+        query_terms: (query nnz,).
+        query_weights: (query nnz,).
         first: The first query to answer.
-        last: The one after the last query to answer; several threads share the arrays, each with queries of its own.
-        terms: (T,) the terms that occur, ascending; term_pointers: (T + 1,) their places in the postings.
-        posting_rows: (nnz,) rows, ascending within a term; posting_weights: (nnz,) their weights, above zero.
+        last: The one after the last query to answer; threads share the arrays, each with queries of its own.
+        terms: (T,) the terms that occur, ascending.
+        term_pointers: (T + 1,) where each term's postings start.
+        posting_rows: (nnz,) rows, ascending within a term.
+        posting_weights: (nnz,) their weights, above zero.
         n_rows: How many rows there are.
         allowed: (n_rows,) 1 where a row may be a hit, or (0,) when all may.
-        best_rows: (queries, k) out; best_scores: (queries, k) out. Places without a hit are left as they are.
+        best_rows: (queries, k) out. Places without a hit are left as they are.
+        best_scores: (queries, k) out.
     """
     window = min(n_rows, WINDOW)
     accumulators = np.zeros((window + BLOCK - 1) // BLOCK * BLOCK, np.float32)
@@ -221,15 +228,22 @@ def search_rows(
 ) -> None:
     """Exact top-k of the queries first … last - 1 among a few candidate rows, read from the forward index.
 
-    The same score as `search_postings`, bit for bit, for filters that leave so few rows that reading them is cheaper than
-    reading the query's postings.
+    The same score as `search_postings`, bit for bit, for filters that leave so few rows that reading them is
+    cheaper than reading the query's postings.
 
     Args:
-        query_pointers, query_terms, query_weights, first, last: As in `search_postings`.
+        query_pointers: As query_terms, query_weights, first and last: see `search_postings`.
+        query_terms: (query nnz,).
+        query_weights: (query nnz,).
+        first: The first query to answer.
+        last: The one after the last query to answer.
         candidates: Rows that may be hits, ascending.
-        row_pointers, row_terms, row_weights: The segment's canonical rows.
+        row_pointers: (n + 1,) with row_terms and row_weights the segment's canonical rows.
+        row_terms: (nnz,).
+        row_weights: (nnz,).
         columns: Terms in the vocabulary.
-        best_rows: (queries, k) out; best_scores: (queries, k) out. Places without a hit are left as they are.
+        best_rows: (queries, k) out. Places without a hit are left as they are.
+        best_scores: (queries, k) out.
     """
     dense = np.zeros(columns, np.float32)
     limit = np.uint32(columns)

@@ -1,4 +1,4 @@
-"""One writer at a time: an advisory lock on a file of the index folder, which the system drops when the process ends."""
+"""One writer at a time: an advisory file lock, which the system drops when the process ends."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def writer_lock(folder: Path) -> Iterator[None]:
         if not _try_lock(handle):
             writer = os.read(handle, 32).decode("ascii", "replace").strip()
             raise IndexLocked(
-                f"{printable(folder)} is being written to by process {writer or 'unknown'}: wait until it is done, "
-                "or stop it"
+                f"{printable(folder)} is being written to by process {writer or 'unknown'}: "
+                "wait until it is done, or stop it"
             )
         with explained(folder, "write"):
             os.ftruncate(handle, 0)

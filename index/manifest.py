@@ -102,7 +102,8 @@ def _parse(path: Path, payload: dict[str, Any]) -> Manifest:
     version = payload.pop("format_version")
     if not isinstance(version, int) or version > FORMAT_VERSION:
         raise IndexFolderError(
-            f"{printable(path)} has format version {version}, newer than {FORMAT_VERSION}: upgrade lexiscope to read it"
+            f"{printable(path)} has format version {version}, newer than {FORMAT_VERSION}: "
+            "upgrade lexiscope to read it"
         )
     if payload.pop("checksum") != _checksum(payload):
         raise damaged(path, "has changed since it was written (its checksum differs)")

@@ -1,8 +1,8 @@
 """A segment: an immutable block of rows, stored by term for searching and by row for explaining and merging.
 
-As in Lucene, an index is a few such segments; what is deleted stays in them, marked, until they are merged. The postings
-are kept by occurring term only (doubly compressed columns, Buluç & Gilbert 2008), so that a segment of one picture does
-not pay for the whole vocabulary.
+As in Lucene, an index is a few such segments; what is deleted stays in them, marked, until they are merged.
+The postings are kept by occurring term only (doubly compressed columns, Buluç & Gilbert 2008), so that a
+segment of one picture does not pay for the whole vocabulary.
 """
 
 from __future__ import annotations

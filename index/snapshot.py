@@ -66,7 +66,8 @@ def read_snapshot(folder: Path, known: Snapshot | None = None) -> Snapshot:
         except DamagedIndex:
             if Manifest.read(folder).generation == manifest.generation:
                 raise
-            # A writer merged these segments away while they were being opened: the newer state has what they held.
+            # A writer merged these segments away while they were being opened: the newer state has what they
+            # held.
 
 
 def _open(folder: Path, manifest: Manifest, opened: Mapping[int, Segment]) -> Snapshot:
@@ -109,7 +110,7 @@ def _open_marks(place: Path, entry: SegmentEntry, rows: int) -> np.ndarray[tuple
 
 
 def write_segment(folder: Path, number: int, segment: Segment) -> SegmentEntry:
-    """Write a segment under a number never used before, and sync it. Nobody sees it until a manifest names it."""
+    """Write a segment under a new number, and sync it. Nobody sees it until a manifest names it."""
     place = folder / SEGMENTS / str(number)
     place.parent.mkdir(exist_ok=True)
     place.mkdir()
@@ -132,7 +133,7 @@ def write_marks(folder: Path, entry: SegmentEntry, part: LiveSegment, generation
 
 
 def sweep(folder: Path) -> None:
-    """Remove segments and delete marks that the manifest on disk does not name. For the holder of the write lock only."""
+    """Remove what the manifest on disk does not name. Only for the holder of the write lock."""
     live = {str(entry.number): entry.files for entry in Manifest.read(folder).segments}
     for place in (folder / SEGMENTS).glob("*"):
         try:
@@ -170,7 +171,7 @@ def save_index(folder: Path, segment: Segment, fingerprint: str) -> None:
 
 
 def start(folder: Path, manifest: Manifest) -> None:
-    """Write the first manifest of a folder, before anything else: segments without one are then always a damage.
+    """Write the first manifest of a folder, before any segment: one without the other is a damage.
 
     Raises:
         DamagedIndex: There are segments already.
@@ -181,7 +182,7 @@ def start(folder: Path, manifest: Manifest) -> None:
 
 
 def refuse_strangers(folder: Path, *, documents: str | None = None) -> None:
-    """Raise IndexFolderError when a folder holds anything but an index (with `documents`) or what is left of making one."""
+    """Raise IndexFolderError when a folder holds anything but parts of an index."""
     ours = {manifests.MANIFEST, manifests.MANIFEST + ".new", LOCK, SEGMENTS}
     strangers = [
         name
@@ -190,5 +191,5 @@ def refuse_strangers(folder: Path, *, documents: str | None = None) -> None:
     ]
     if strangers:
         raise IndexFolderError(
-            f"{printable(folder)} holds other files ({printable(strangers[0])}): choose a new or an empty folder"
+            f"{printable(folder)} holds other files ({printable(strangers[0])}): choose a new or empty folder"
         )

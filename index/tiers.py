@@ -1,7 +1,7 @@
 """Which segments to merge: tiers of similar size, as Lucene's TieredMergePolicy, in its simplest form.
 
-A commit adds a segment. As soon as FANOUT segments of one tier stand side by side they become one of the next tier, so
-that a row is rewritten at most log_FANOUT(N) times and a search visits O(FANOUT · log N) segments.
+A commit adds a segment. As soon as FANOUT segments of one tier stand side by side they become one of the next
+tier, so that a row is rewritten at most log_FANOUT(N) times and a search visits O(FANOUT · log N) segments.
 """
 
 from __future__ import annotations

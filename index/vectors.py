@@ -1,6 +1,7 @@
 """Lexical vectors as they come in: any scipy sparse array, checked and made canonical.
 
-Canonical means: CSR, float32 weights above zero, terms ascending and unique within a row. Every kernel relies on it.
+Canonical means: CSR, float32 weights above zero, terms ascending and unique within a row. Every kernel relies
+on it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ UInt8: TypeAlias = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Canonical sparse rows: row r holds terms[pointers[r]:pointers[r + 1]] with the weights at the same places."""
+    """Canonical sparse rows: row r holds terms[pointers[r]:pointers[r + 1]] and the weights there."""
 
     pointers: Int64  # (n + 1,), ascending, the first is 0
     terms: Int32  # (nnz,), ascending within a row, below `columns`
@@ -66,23 +67,26 @@ def check_rows(matrix: csr_array | sparray | spmatrix, columns: int | None = Non
     """Check lexical vectors and make them canonical: zeros dropped, duplicates summed, terms sorted.
 
     Args:
-        matrix: Any scipy sparse array or matrix (n, V) of non-negative finite weights, or one vector (V,). Left as it is.
+        matrix: Any scipy sparse array or matrix (n, V) of non-negative finite weights, or one vector (V,).
+            Left as it is.
         columns: The size of the vocabulary the vectors have to belong to; None takes any.
 
     Raises:
         VocabularyMismatch: It has another number of columns.
-        InvalidValue: It is not sparse or not numeric, or a weight is negative, NaN or infinite (the row is named).
+        InvalidValue: It is not sparse or not numeric, or a weight is negative, NaN or infinite (the row is
+            named).
     """
     if not issparse(matrix):
         raise InvalidValue(
-            f"lexical vectors are scipy sparse arrays, not {type(matrix).__name__}: wrap them in scipy.sparse.csr_array"
+            f"lexical vectors are scipy sparse arrays, not {type(matrix).__name__}: "
+            "wrap them in scipy.sparse.csr_array"
         )
     if matrix.ndim == 1:
         matrix = matrix.reshape((1, matrix.shape[0]))
     if columns is not None and matrix.shape[1] != columns:
         raise VocabularyMismatch(
-            f"the vectors have {matrix.shape[1]} columns but the index has {columns} terms: encode them with the model "
-            "that the index was made with"
+            f"the vectors have {matrix.shape[1]} columns but the index has {columns} terms: "
+            "encode them with the model that the index was made with"
         )
     if matrix.dtype.kind not in "buif":
         raise InvalidValue(f"weights are numbers, not {matrix.dtype}: convert them to float32")

@@ -1,4 +1,4 @@
-"""One write transaction on an index folder, in the order that keeps it whole whatever stops it:
+"""One write transaction on an index folder, in the order that keeps it whole whatever stops it.
 
 new segments and marks written aside and synced → documents committed → manifest replaced → leftovers swept
 """
@@ -16,6 +16,7 @@ from scipy.sparse import csr_array, sparray, spmatrix
 from lexiscope.errors import InvalidValue
 from lexiscope.index.document_writer import DocumentWriter
 from lexiscope.index.documents import Document
+from lexiscope.index.files import explained
 from lexiscope.index.inverted import check_ids
 from lexiscope.index.manifest import Manifest, SegmentEntry
 from lexiscope.index.segment import LiveSegment, build_segment, merge_segments
@@ -144,6 +145,7 @@ class WriteBatch:
         )
 
     def _write(self, part: LiveSegment) -> SegmentEntry:
-        entry = write_segment(self._folder, self._next_segment, part.segment)
+        with explained(self._folder, "write the index"):
+            entry = write_segment(self._folder, self._next_segment, part.segment)
         self._next_segment += 1
         return entry
