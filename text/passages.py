@@ -1,9 +1,9 @@
 """Cut a transcript into passages of some 150 to 200 words, where a listener would pause.
 
 A cut may fall between any two units, and inside a unit only if that alone is longer than a passage may be.
-Each place has a price: nothing where the speaker changes, little at the end of a sentence or before a pause,
-much in the middle of a clause; being shorter or longer than wanted costs, too. From every cut the cheapest
-next one is taken.
+Each place has a price: little where the speaker changes or a sentence ends, much in the middle of a clause,
+and less than nothing at a long pause, which is worth a passage that is too short. How far the length is from
+what is wanted costs by its square. Of all ways to cut the whole, the cheapest is taken.
 """
 
 from __future__ import annotations
@@ -11,18 +11,25 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lexiscope.text.transcript import Transcript, Unit
 
 __all__ = ["Passage", "cut_passages"]
+
+FloatArray = NDArray[np.float64]
 
 _SENTENCE_END = re.compile(r"[.!?…。！？]+[\"'”’»)\]]*$")
 _CLAUSE_END = re.compile(r"[,;:，、；：–—-]+[\"'”’»)\]]*$")
 # Scripts that are written without spaces: kana, Han, Thai. Two of their letters count as a word.
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _WORD = re.compile(r"\S+")
-# After a pause of this many seconds, even the middle of a sentence is a good place.
+# A pause of this many seconds is taken for a change of subject, and is worth this much.
 _LONG_PAUSE = 3.0
+_PAUSE_WORTH = 0.5
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class _Atom:
     begin: int  # offsets into the unit's text
     finish: int
     words: float
-    price: float  # of cutting after it, 0 to 1
+    price: float  # of cutting after it, at most 1
 
 
 def cut_passages(transcript: Transcript, *, min_words: int = 150, max_words: int = 200) -> list[Passage]:
@@ -66,42 +73,42 @@ def cut_passages(transcript: Transcript, *, min_words: int = 150, max_words: int
         raise ValueError(f"expected 1 <= min_words <= max_words, not {min_words} and {max_words}")
     units = transcript.units
     atoms = [atom for number in range(len(units)) for atom in _atoms(units, number, max_words)]
-    left = sum(atom.words for atom in atoms)
-    passages: list[Passage] = []
+    ends = _cheapest_ends(atoms, min_words, max_words)
+    return [_passage(units, atoms[begin:end]) for begin, end in pairwise([0, *ends])]
+
+
+def _cheapest_ends(atoms: Sequence[_Atom], min_words: int, max_words: int) -> list[int]:
+    """Find where passages end (exclusive, the last one too) so that all prices together are least.
+
+    Dynamic programming from the end: the cheapest way to cut what follows an atom does not depend on what
+    comes before it.
+    """
+    totals = np.concatenate([[0.0], np.cumsum([atom.words for atom in atoms])])
+    prices = np.array([atom.price for atom in atoms])
+    costs = np.zeros(len(atoms) + 1)
+    nexts = np.zeros(len(atoms) + 1, dtype=np.int64)
+    # One past the last atom that still fits into a passage beginning at each atom, and at least that atom.
+    limits = np.searchsorted(totals, totals[:-1] + 1.25 * max_words, side="right") - 1
+    limits = np.maximum(limits, np.arange(1, len(atoms) + 1))
+    for begin in range(len(atoms) - 1, -1, -1):
+        reach = slice(begin + 1, limits[begin] + 1)
+        words = totals[reach] - totals[begin]
+        total = prices[begin : limits[begin]] + _misfit(words, min_words, max_words) + costs[reach]
+        nexts[begin] = begin + 1 + int(np.argmin(total))
+        costs[begin] = total.min()
+    ends: list[int] = []
     begin = 0
     while begin < len(atoms):
-        end, taken = _next_cut(atoms, begin, left, min_words, max_words)
-        passages.append(_passage(units, atoms[begin:end]))
-        begin, left = end, left - taken
-    return passages
+        begin = int(nexts[begin])
+        ends.append(begin)
+    return ends
 
 
-def _next_cut(
-    atoms: Sequence[_Atom], begin: int, left: float, min_words: int, max_words: int
-) -> tuple[int, float]:
-    """Choose where the passage that begins at an atom ends (exclusive), and say how many words it has."""
-    best_cost, best = float("inf"), (begin + 1, atoms[begin].words)
-    taken = 0.0
-    for place in range(begin, len(atoms)):
-        taken += atoms[place].words
-        if taken > 1.25 * max_words and place > begin:
-            break
-        rest = left - taken
-        # What is left over must not be a crumb, unless nothing is.
-        crumb = max(0.0, 1 - rest / min_words) if rest > 0.25 else 0.0
-        cost = atoms[place].price + 2 * _misfit(taken, min_words, max_words) + crumb
-        if rest <= 0.25 and taken <= max_words:
-            cost = 0.0
-        if cost <= best_cost:
-            best_cost, best = cost, (place + 1, taken)
-    return best
-
-
-def _misfit(words: float, min_words: int, max_words: int) -> float:
-    """How far a length is from what is wanted: 0 inside, 1 for nothing at all or a quarter too much."""
-    if words < min_words:
-        return 1 - words / min_words
-    return max(0.0, words - max_words) / (0.25 * max_words)
+def _misfit(words: FloatArray, min_words: int, max_words: int) -> FloatArray:
+    """Price lengths: 0 for what is wanted, growing by the square to 2 for nothing or a quarter too much."""
+    short = np.maximum(0.0, 1 - words / min_words)
+    long = np.maximum(0.0, words - max_words) / (0.25 * max_words)
+    return np.asarray(2 * (short**2 + long**2), dtype=np.float64)
 
 
 def _atoms(units: Sequence[Unit], number: int, max_words: int) -> list[_Atom]:
@@ -144,19 +151,17 @@ def _words(text: str) -> float:
 
 
 def _price_after(units: Sequence[Unit], number: int) -> float:
-    """Price a cut between a unit and the next: turns and long pauses cost nothing."""
+    """Price a cut between a unit and the next."""
     if number + 1 >= len(units):
         return 0.0
     here, there = units[number], units[number + 1]
-    if there.speaker != here.speaker:
-        return 0.0
-    price = 0.2 if _SENTENCE_END.search(here.text) else 0.6
-    if here.end is None or there.start is None:
+    price = 0.1 if there.speaker != here.speaker else 0.2 if _SENTENCE_END.search(here.text) else 0.6
+    if there.start is None:
         return price
-    pause = there.start - here.end
-    if pause < 0 and here.start is not None and there.start < here.start:
-        return 0.0  # the clock jumps back: another part of the recording
-    return price * (1 - min(max(pause, 0.0), _LONG_PAUSE) / _LONG_PAUSE)
+    if here.start is not None and there.start < here.start:
+        return -_PAUSE_WORTH  # the clock jumps back: another part of the recording
+    pause = 0.0 if here.end is None else min(max(there.start - here.end, 0.0), _LONG_PAUSE)
+    return price - _PAUSE_WORTH * pause / _LONG_PAUSE
 
 
 def _price_inside(word: str) -> float:
