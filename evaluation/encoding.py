@@ -1,0 +1,144 @@
+"""Vectors of a data set: pictures, captions that ask, and captions to be found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Protocol, TypedDict, TypeVar
+
+from scipy.sparse import csr_array, vstack
+from tqdm.auto import tqdm
+
+from lexiscope.errors import UnreadableSource
+from lexiscope.evaluation.captioned import CaptionedPictures
+from lexiscope.vision import open_picture
+from lexiscope.vocabulary import Vocabulary
+
+_PICTURES_AT_A_TIME = 256
+_TEXTS_AT_A_TIME = 1024
+
+Item = TypeVar("Item")
+
+
+class Encoder(Protocol):
+    """What is evaluated: `LexicalEncoder`, or anything that encodes as it does."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The terms that the columns stand for."""
+
+    def encode_image(
+        self, pictures: list[Path | bytes], /, *, batch_size: int, show_progress_bar: bool | None
+    ) -> csr_array:
+        """Vectors of picture files, (n, V)."""
+
+    def encode_query(
+        self, texts: list[str], /, *, batch_size: int, show_progress_bar: bool | None
+    ) -> csr_array:
+        """Vectors of texts that ask, (n, V)."""
+
+    def encode_document(
+        self, texts: list[str], /, *, batch_size: int, show_progress_bar: bool | None
+    ) -> csr_array:
+        """Vectors of texts to be found, (n, V)."""
+
+
+class Speed(TypedDict):
+    """How long something took."""
+
+    seconds: float
+    per_second: float  # pictures, texts or queries
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Rows of vectors and how fast they were made.
+
+    Attributes:
+        rows: (n, V).
+        seconds: time to read and encode them.
+    """
+
+    rows: csr_array
+    seconds: float
+
+    @property
+    def active_dims(self) -> float:
+        """Mean number of words of a vector."""
+        return float(self.rows.nnz / self.rows.shape[0])
+
+    @property
+    def speed(self) -> Speed:
+        """Seconds, and rows a second."""
+        return speed(self.seconds, self.rows.shape[0])
+
+
+def speed(seconds: float, number: int) -> Speed:
+    """Time and throughput of a number of things."""
+    return {"seconds": seconds, "per_second": number / max(seconds, 1e-9)}
+
+
+def encode_pictures(
+    dataset: CaptionedPictures, encoder: Encoder, batch_size: int, show: bool | None
+) -> Vectors:
+    """Encode the pictures of a data set, a few hundred files at a time.
+
+    Raises:
+        UnreadableSource: one of them is damaged; the message names data set and picture.
+    """
+
+    def encode(items: list[tuple[str, Path | bytes]]) -> csr_array:
+        sources = [source for _, source in items]
+        try:
+            return encoder.encode_image(sources, batch_size=batch_size, show_progress_bar=False)
+        except UnreadableSource:
+            for name, source in items:  # the encoder cannot know what the data set calls its pictures
+                open_picture(source, name=f"{dataset.origin}: picture {name!r}")
+            raise
+
+    pictures = zip(dataset.ids, dataset.sources(), strict=True)
+    return _encode(encode, pictures, len(dataset), _PICTURES_AT_A_TIME, "pictures", show)
+
+
+def encode_captions(
+    dataset: CaptionedPictures, encoder: Encoder, batch_size: int, show: bool | None
+) -> tuple[Vectors, Vectors]:
+    """Encode all captions twice: as queries, and as documents to be found."""
+
+    def query(texts: list[str]) -> csr_array:
+        return encoder.encode_query(texts, batch_size=batch_size, show_progress_bar=False)
+
+    def document(texts: list[str]) -> csr_array:
+        return encoder.encode_document(texts, batch_size=batch_size, show_progress_bar=False)
+
+    texts = dataset.texts
+    return (
+        _encode(query, texts, len(texts), _TEXTS_AT_A_TIME, "captions as queries", show),
+        _encode(document, texts, len(texts), _TEXTS_AT_A_TIME, "captions as documents", show),
+    )
+
+
+def _encode(
+    encode: Callable[[list[Item]], csr_array],
+    items: Iterable[Item],
+    total: int,
+    size: int,
+    name: str,
+    show: bool | None,
+) -> Vectors:
+    parts: list[csr_array] = []
+    remaining = iter(items)
+    start = time.perf_counter()
+    with progress(total, name, show) as bar:
+        while chunk := list(islice(remaining, size)):
+            parts.append(encode(chunk))
+            bar.update(len(chunk))
+    return Vectors(csr_array(vstack(parts, format="csr")), time.perf_counter() - start)
+
+
+def progress(total: int, name: str, show: bool | None) -> tqdm:
+    """A bar on standard error; `show` None means where that is a terminal."""
+    return tqdm(total=total, desc=name, disable=None if show is None else not show, leave=False)

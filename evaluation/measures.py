@@ -1,0 +1,83 @@
+"""Retrieval measures over ranked lists, where pictures and captions belong together in groups.
+
+Caption retrieval papers call the share of queries with at least one right answer among the first k
+"R@k" (CLIP benchmark: `recall@k`). In ir-measures, as in TREC, that is `Success@k`, while its `R@k` is the
+share of all right answers that were found: with five captions a picture, `R@1` could not pass 20 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Int64: TypeAlias = npt.NDArray[np.int64]
+Float32: TypeAlias = npt.NDArray[np.float32]
+
+CUTOFFS = (1, 5, 10)
+
+
+def hit_rates(ids: Int64, query_groups: Int64, document_groups: Int64) -> dict[str, float]:
+    """Share of queries with a right answer among their first 1, 5 and 10, by ir-measures.
+
+    Args:
+        ids: rows of the documents found, (queries, k), best first; -1 where there are no more. k is 10 or
+            more, unless there are fewer documents.
+        query_groups: (queries,); a document is right for a query when it is of the same group.
+        document_groups: (documents,).
+
+    Returns:
+        Percentages by name: `R@1`, `R@5`, `R@10`.
+    """
+    import ir_measures
+    from ir_measures import Success
+
+    names = {Success @ cutoff: f"R@{cutoff}" for cutoff in CUTOFFS}
+    # Scores that fall with the rank keep our order of ties: TREC's own would go by the names of documents.
+    run = {
+        str(query): {str(document): -float(rank) for rank, document in enumerate(row[row >= 0])}
+        for query, row in enumerate(ids[:, : max(CUTOFFS)])
+    }
+    values = ir_measures.calc_aggregate(list(names), _judgements(query_groups, document_groups), run)
+    return {name: 100.0 * float(values[measure]) for measure, name in names.items()}
+
+
+def _judgements(query_groups: Int64, document_groups: Int64) -> dict[str, dict[str, int]]:
+    right = members(query_groups, document_groups)
+    return {str(query): {str(document): 1 for document in documents} for query, documents in enumerate(right)}
+
+
+def members(query_groups: Int64, document_groups: Int64) -> list[Int64]:
+    """The rows of the documents that are right for each query, ascending."""
+    order = np.argsort(document_groups, kind="stable")
+    ordered = document_groups[order]
+    starts = np.searchsorted(ordered, query_groups, side="left")
+    ends = np.searchsorted(ordered, query_groups, side="right")
+    return [order[start:end] for start, end in zip(starts, ends, strict=True)]
+
+
+def first_ranks(ids: Int64, query_groups: Int64, document_groups: Int64) -> Int64:
+    """Rank of the best right answer of each query, from 1; 0 where there is none among those found.
+
+    Args:
+        ids: rows of the documents found, (queries, k), best first; -1 where there are no more.
+        query_groups: (queries,); a document is right for a query when it is of the same group.
+        document_groups: (documents,).
+
+    Returns:
+        (queries,) int64.
+    """
+    right = (ids >= 0) & (document_groups[ids] == query_groups[:, None])
+    return np.where(right.any(axis=1), right.argmax(axis=1) + 1, 0)
+
+
+def median_rank(ranks: Int64, documents: int) -> float:
+    """Median of first ranks; what was not found at all counts as last."""
+    return float(np.median(np.where(ranks > 0, ranks, documents)))
+
+
+def mean_recall(directions: Sequence[Mapping[str, float]]) -> float:
+    """Mean of all hit-rates of all directions, in percent (rSum divided by their number)."""
+    return float(np.mean([rate for rates in directions for rate in rates.values()]))

@@ -1,0 +1,144 @@
+"""TREC runs and judgements, so that other tools can measure what was found.
+
+`--run FILE` writes text → image to FILE and image → text to a sibling, `run.trec` and
+`run.image-to-text.trec`, each with its judgements beside it (`.qrels`). Names of pictures start with `img:`,
+those of captions with `txt:`, because tools that follow BEIR drop documents named like the query.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+from urllib.parse import quote
+
+import numpy as np
+
+from lexiscope.errors import LexiscopeError, printable
+from lexiscope.evaluation.measures import Float32, Int64
+
+TAG = "lexiscope"
+_UNFIT = re.compile(r"[\s%]")
+
+
+def run_files(run: Path) -> dict[str, Path]:
+    """The file of each direction."""
+    return {"text_to_image": run, "image_to_text": run.with_name(f"{run.stem}.image-to-text{run.suffix}")}
+
+
+def judgements_file(run: Path) -> Path:
+    """The file of judgements beside a run."""
+    return run.with_name(f"{run.name}.qrels")
+
+
+def check_writable(run: Path) -> None:
+    """Find out before the long work whether runs can be written.
+
+    Raises:
+        LexiscopeError: the folder is missing or has no rights, or the name is that of a folder.
+    """
+    folder = run.parent
+    if not folder.is_dir():
+        raise LexiscopeError(
+            f"{printable(folder)}: there is no such folder for the run; make it or name another"
+        )
+    if run.is_dir():
+        raise LexiscopeError(f"{printable(run)}: is a folder; name a file for the run")
+    if not os.access(folder, os.W_OK):
+        raise LexiscopeError(
+            f"{printable(folder)}: no permission to write the run there; name another folder"
+        )
+
+
+def trec_names(prefix: str, names: Sequence[str]) -> list[str]:
+    """Names as TREC files need them: with a prefix, and white space as in addresses (`%20`)."""
+    return [f"{prefix}:{_UNFIT.sub(_quoted, name)}" for name in names]
+
+
+def _quoted(found: re.Match[str]) -> str:
+    return quote(found[0])
+
+
+class RunWriter:
+    """Writes ranked lists as lines `query Q0 document rank score tag`.
+
+    Args:
+        file: an open text file.
+        queries: TREC names of the queries.
+        documents: TREC names of the documents, by row.
+    """
+
+    def __init__(self, file: IO[str], queries: Sequence[str], documents: Sequence[str]) -> None:
+        self._file, self._queries, self._documents = file, queries, documents
+
+    def write(self, first: int, ids: Int64, scores: Float32) -> None:
+        """Append the lists of some queries that follow one another.
+
+        Args:
+            first: number of the first query.
+            ids: (n, k) document rows, best first; -1 ends a list.
+            scores: (n, k), falling.
+        """
+        for query, (row, values) in enumerate(zip(ids, scores, strict=True), start=first):
+            found = int((row >= 0).sum())
+            for rank, (document, score) in enumerate(
+                zip(row[:found], strictly_falling(values[:found]), strict=True), start=1
+            ):
+                self._file.write(
+                    f"{self._queries[query]} Q0 {self._documents[document]} {rank} {score:.9g} {TAG}\n"
+                )
+
+
+def strictly_falling(scores: Float32) -> Float32:
+    """Scores with ties taken apart by the smallest step of a float.
+
+    trec_eval orders by score alone and ties by name, whatever the rank says: without this, its figures would
+    differ from ours wherever two documents weigh the same.
+    """
+    result = np.array(scores, dtype=np.float32)
+    for place in range(1, len(result)):
+        if result[place] >= result[place - 1]:
+            result[place] = np.nextafter(result[place - 1], np.float32(-np.inf))
+    return result
+
+
+def write_judgements(
+    file: Path, queries: Sequence[str], documents: Sequence[str], right: Sequence[Int64]
+) -> None:
+    """Write lines `query 0 document 1`.
+
+    Args:
+        file: where to.
+        queries: TREC names of the queries.
+        documents: TREC names of the documents, by row.
+        right: rows of the right documents of each query.
+
+    Raises:
+        LexiscopeError: it cannot be written.
+    """
+    with written(file) as output:
+        for query, rows in zip(queries, right, strict=True):
+            output.writelines(f"{query} 0 {documents[row]} 1\n" for row in rows)
+
+
+@contextmanager
+def written(file: Path) -> Iterator[IO[str]]:
+    """Open a text file that appears under its name only when it is whole.
+
+    Raises:
+        LexiscopeError: it cannot be written (full disk, no rights); a file of that name stays as it was.
+    """
+    part = file.with_name(f"{file.name}.part")
+    try:
+        with part.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as output:
+            yield output
+        part.replace(file)
+    except OSError as error:
+        raise LexiscopeError(
+            f"{printable(file)}: cannot be written ({error.strerror}); free some space or name another file"
+        ) from None
+    finally:
+        part.unlink(missing_ok=True)
