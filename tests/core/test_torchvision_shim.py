@@ -21,7 +21,7 @@ for name in ("nms", "qnms"):
 """
 
 SHIM = """
-from lexiscope.vision.torchvision_shim import ensure_torchvision_operators
+from lexiscope.torchvision_shim import ensure_torchvision_operators
 declared = ensure_torchvision_operators()
 """
 
@@ -97,5 +97,5 @@ def test_the_compiled_operators_are_used_where_they_load():
 
 @pytest.mark.parametrize("module", ["torch", "torchvision", "timm"])
 def test_the_shim_is_light_to_import(module):
-    done = run(f"import lexiscope.vision.torchvision_shim, sys; sys.exit({module!r} in sys.modules)")
+    done = run(f"import lexiscope.torchvision_shim, sys; sys.exit({module!r} in sys.modules)")
     assert done.returncode == 0, done.stderr

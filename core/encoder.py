@@ -1,0 +1,198 @@
+"""`LexicalEncoder`: pictures and texts in, sparse rows of weighted words out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array, vstack
+from torch import Tensor
+
+from lexiscope import storage
+from lexiscope.errors import VocabularyMismatch
+from lexiscope.model import LexicalModel
+from lexiscope.vision.pictures import open_picture
+from lexiscope.vision.tower import Preprocessor
+from lexiscope.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Picture = "str | Path | bytes | Image"
+
+
+class LexicalEncoder:
+    """Two towers behind one façade, named after sentence-transformers' `SparseEncoder`.
+
+    Args:
+        model: towers, heads and vocabulary.
+        device: where to compute; None takes CUDA where there is one.
+    """
+
+    def __init__(self, model: LexicalModel, *, device: str | None = None) -> None:
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.model = model.to(self.device).eval()
+        self.vocabulary: Vocabulary = model.vocabulary
+        self._preprocess = Preprocessor(model.vision.config)
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path = "bundled", *, device: str | None = None) -> LexicalEncoder:
+        """Load a model: "bundled", a folder, or a hub id.
+
+        Raises:
+            ModelError: there is no such model, or its files are damaged or newer.
+            VocabularyMismatch: its vocabulary is not the one it was trained with.
+        """
+        return cls(LexicalModel.load(storage.resolve(name_or_path)), device=device)
+
+    def save_pretrained(self, folder: str | Path, *, half: bool = False, card: str | None = None) -> None:
+        """Write the model folder; `half` stores float16, `card` becomes its README.md."""
+        self.model.save(Path(folder), half=half, card=card)
+
+    def encode_image(
+        self,
+        pictures: Picture | Sequence[Picture],  # type: ignore[valid-type]
+        *,
+        batch_size: int = 32,
+        show_progress_bar: bool | None = None,
+    ) -> csr_array:
+        """Lexical vectors of pictures.
+
+        Args:
+            pictures: one or many paths, bytes, or PIL images.
+            batch_size: pictures a forward pass.
+            show_progress_bar: None shows one on a terminal when there are many batches.
+
+        Returns:
+            (n, V) float32 rows, weights ≥ 0, of unit length where the model's head says so.
+
+        Raises:
+            UnreadableSource: a file is no picture.
+        """
+        listed = list(pictures) if isinstance(pictures, (list, tuple)) else [pictures]
+        side = self.model.vision.config.image_size
+        batches = (
+            self._preprocess([open_picture(picture, size_hint=side) for picture in chunk])
+            for chunk in _chunks(listed, batch_size, show_progress_bar, "pictures")
+        )
+        return self._stack(self._picture_rows(pixels) for pixels in batches)
+
+    def encode_document(
+        self, texts: str | Sequence[str], *, batch_size: int = 32, show_progress_bar: bool | None = None
+    ) -> csr_array:
+        """Lexical vectors of texts to be found; repeated words weigh more. See `encode_query`."""
+        return self._encode_texts(texts, batch_size, show_progress_bar, inference_free=False, saturate=True)
+
+    def encode_query(
+        self,
+        texts: str | Sequence[str],
+        *,
+        inference_free: bool = False,
+        batch_size: int = 32,
+        show_progress_bar: bool | None = None,
+    ) -> csr_array:
+        """Lexical vectors of questions.
+
+        Args:
+            texts: one or many; long ones are read in windows and max-pooled, nothing is cut off.
+            inference_free: weigh the words that stand in the text, without a model pass.
+            batch_size: texts a forward pass.
+            show_progress_bar: None shows one on a terminal when there are many batches.
+
+        Returns:
+            (n, V) float32 rows, weights ≥ 0. Every word of a text has a weight in its row.
+        """
+        return self._encode_texts(
+            texts, batch_size, show_progress_bar, inference_free=inference_free, saturate=False
+        )
+
+    def _encode_texts(
+        self,
+        texts: str | Sequence[str],
+        batch_size: int,
+        show: bool | None,
+        *,
+        inference_free: bool,
+        saturate: bool,
+    ) -> csr_array:
+        listed = [texts] if isinstance(texts, str) else list(texts)
+        order = sorted(range(len(listed)), key=lambda number: len(listed[number]))  # little padding
+        rows = self._stack(
+            self._text_rows([listed[number] for number in chunk], inference_free, saturate)
+            for chunk in _chunks(order, batch_size, show, "texts")
+        )
+        return rows[np.argsort(order, kind="stable")] if listed else rows
+
+    def _picture_rows(self, pixels: Tensor) -> Tensor:
+        return self.model.picture_vectors(pixels.to(self.device))
+
+    def _text_rows(self, texts: list[str], inference_free: bool, saturate: bool) -> Tensor:
+        counts = torch.zeros(len(texts), len(self.vocabulary))
+        for row, text in enumerate(texts):
+            ids = torch.tensor(self.vocabulary.literals(text), dtype=torch.long)
+            counts[row].index_add_(0, ids, torch.ones(len(ids)))
+        tokens = None
+        if not inference_free:
+            ids, mask, owners = self.model.text.tokenize(texts)
+            tokens = (ids.to(self.device), mask.to(self.device), owners.to(self.device))
+        return self.model.text_vectors(tokens, counts.to(self.device), saturate=saturate)
+
+    def _stack(self, batches: Iterable[Tensor]) -> csr_array:
+        with torch.inference_mode():
+            parts = [csr_array(batch.float().cpu().numpy()) for batch in batches]
+        if not parts:
+            return csr_array((0, len(self.vocabulary)), dtype=np.float32)
+        return csr_array(vstack(parts, format="csr"))
+
+    def decode(self, rows: csr_array, top_k: int | None = None) -> list[Any]:
+        """Words of vectors, heaviest first.
+
+        Args:
+            rows: (n, V) lexical vectors.
+            top_k: at most this many words a vector; None gives all.
+
+        Returns:
+            [(term, weight), …] for one row, a list of such lists for several.
+        """
+        self._check(rows)
+        lists = [self._decode_row(rows[[number]], top_k) for number in range(rows.shape[0])]
+        return lists[0] if len(lists) == 1 else lists
+
+    def _decode_row(self, row: csr_array, top_k: int | None) -> list[tuple[str, float]]:
+        order = np.lexsort((row.indices, -row.data))[:top_k]
+        return [(self.vocabulary.terms[row.indices[place]], float(row.data[place])) for place in order]
+
+    def intersection(self, left: csr_array, right: csr_array) -> csr_array:
+        """Products of the weights that two vectors share; one left row goes with every right row."""
+        self._check(left)
+        self._check(right)
+        if left.shape[0] == 1 and right.shape[0] != 1:
+            left = csr_array(vstack([left] * right.shape[0], format="csr"))
+        return csr_array(left.multiply(right))
+
+    @staticmethod
+    def sparsity(rows: csr_array) -> dict[str, float]:
+        """Mean number of words a row, and the share of the vocabulary that is zero."""
+        active = rows.nnz / rows.shape[0] if rows.shape[0] else 0.0
+        return {"active_dims": active, "sparsity_ratio": 1 - active / rows.shape[1]}
+
+    def _check(self, rows: csr_array) -> None:
+        if rows.shape[1] != len(self.vocabulary):
+            raise VocabularyMismatch(
+                f"vectors have {rows.shape[1]} columns, the vocabulary has {len(self.vocabulary)} terms; "
+                "encode them with this model"
+            )
+
+
+def _chunks(items: Sequence[Any], size: int, show: bool | None, name: str) -> Iterator[Sequence[Any]]:
+    import sys
+
+    from tqdm.auto import tqdm
+
+    starts = range(0, len(items), size)
+    hidden = not show if show is not None else not sys.stderr.isatty() or len(starts) < 8
+    for start in tqdm(starts, desc=name, disable=hidden, leave=False):
+        yield items[start : start + size]

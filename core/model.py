@@ -1,0 +1,174 @@
+"""The two towers, their heads and the literal weights, as one module of tensors in and out.
+
+A text's vector is  W = max( expansion , literal ⊙ presence ):  the words that the language model says,
+and the words that stand in the text, which always survive (VDR's bag-of-words mask, PROSPER's literal
+residual). `literal` is one learned weight a term, in the manner of the inference-free retrievers' IDF.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lexiscope import storage
+from lexiscope.errors import ModelError, VocabularyMismatch
+from lexiscope.head import HeadConfig, LexiconHead
+from lexiscope.text.tower import TextConfig, TextTower
+from lexiscope.torchvision_shim import ensure_torchvision_operators
+from lexiscope.vision.tower import VisionConfig, VisionTower
+from lexiscope.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class TextVectors:
+    """Rules of text vectors that are not the head's."""
+
+    saturation: float = 0.9  # k1 of BM25: a word said n times in a document weighs n (k1 + 1) / (n + k1)
+
+
+class LexicalModel(nn.Module):
+    """Picture tower and text tower over one vocabulary.
+
+    Args:
+        vocabulary: the shared terms.
+        vision: picture tower; `vision_head`: its head.
+        text: text tower; `text_head`: its head.
+        literal: (V,) start of the literal weights, positive.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        vision: VisionTower,
+        vision_head: LexiconHead,
+        text: TextTower,
+        text_head: LexiconHead,
+        literal: Tensor,
+    ) -> None:
+        super().__init__()
+        self.vocabulary = vocabulary
+        self.vision, self.vision_head = vision, vision_head
+        self.text, self.text_head = text, text_head
+        # One gain for all terms, so that what training learns about the scale of literal words also
+        # reaches the terms that no training text contains.
+        self.literal_gain = nn.Parameter(torch.zeros(()))
+        self.literal_logits = nn.Parameter(literal.clamp(min=1e-3).expm1().log())  # inverse of softplus
+        self.rules = TextVectors()
+
+    @property
+    def literal(self) -> Tensor:
+        """Weight of every term when it stands in a text, (V,), positive."""
+        return self.literal_gain.exp() * F.softplus(self.literal_logits)
+
+    def picture_weights(self, pixels: Tensor) -> Tensor:
+        """Pixels (n, 3, h, w) to the weights of the picture head's terms, (n, terms), uncut."""
+        return self.vision_head.weights(self.vision(pixels))
+
+    def text_weights(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Token ids and mask (n, length) to the weights of the text head's terms, (n, terms), uncut."""
+        return self.text_head.weights(self.text(ids, mask), mask)
+
+    def picture_vectors(self, pixels: Tensor) -> Tensor:
+        """Pixels to lexical vectors (n, V), cut, of unit length where the head says so."""
+        kept = self.vision_head.keep(self.picture_weights(pixels), len(self.vocabulary))
+        return self._finish(self._spread(kept, self.vision_head), self.vision_head.config)
+
+    def text_vectors(self, tokens: tuple[Tensor, Tensor, Tensor] | None, counts: Tensor, *, saturate: bool) -> Tensor:
+        """Lexical vectors of texts, (n, V).
+
+        Args:
+            tokens: ids, mask and owners of the windows (`TextTower.tokenize`); None leaves the
+                language model out (inference-free queries).
+            counts: (n, V) how often each term stands in each text.
+            saturate: whether repeats weigh more (documents) or not (queries).
+        """
+        literal = self.literal * self._presence(counts, saturate=saturate)
+        if tokens is None:
+            return self._finish(literal, self.text_head.config)
+        ids, mask, owners = tokens
+        windows = self.text_weights(ids, mask)
+        said = torch.zeros(len(counts), windows.shape[1], device=windows.device, dtype=windows.dtype)
+        said = said.scatter_reduce(0, owners[:, None].expand_as(windows), windows, "amax")
+        kept = self.text_head.keep(said, len(self.vocabulary))
+        return self._finish(torch.maximum(self._spread(kept, self.text_head), literal), self.text_head.config)
+
+    def _presence(self, counts: Tensor, *, saturate: bool) -> Tensor:
+        if not saturate:
+            return (counts > 0).float()
+        k1 = self.rules.saturation
+        return counts * (k1 + 1) / (counts + k1)
+
+    def _spread(self, weights: Tensor, head: LexiconHead) -> Tensor:
+        """(n, terms of the head) to (n, V)."""
+        wide = torch.zeros(len(weights), len(self.vocabulary), device=weights.device, dtype=weights.dtype)
+        wide[:, head.term_ids] = weights
+        return wide
+
+    @staticmethod
+    def _finish(vectors: Tensor, config: HeadConfig) -> Tensor:
+        return F.normalize(vectors, dim=-1) if config.unit_length else vectors
+
+    def save(self, folder: Path, *, half: bool = False, card: str | None = None) -> None:
+        """Write the model folder (see `lexiscope.storage`)."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.text.tokenizer.save_pretrained(folder)
+        self.vocabulary.save(folder / storage.VOCABULARY)
+        storage.write_weights(folder, self.state_dict(), half=half)
+        if card is not None:
+            (folder / storage.CARD).write_text(card, encoding="utf-8")
+        storage.write_config(folder, self._config())
+
+    def _config(self) -> dict[str, Any]:
+        return {
+            "vocabulary": self.vocabulary.fingerprint,
+            "vision": {"tower": self.vision.config.to_dict(), "head": self.vision_head.config.to_dict()},
+            "text": {"tower": self.text.config.to_dict(), "head": self.text_head.config.to_dict()},
+        }
+
+    @classmethod
+    def load(cls, folder: Path) -> LexicalModel:
+        """Read a model folder.
+
+        Raises:
+            ModelError: a file is missing, damaged or of a newer format.
+            VocabularyMismatch: vocabulary.txt is not the one the weights were trained with.
+        """
+        config = storage.read_config(folder)
+        vocabulary = Vocabulary.load(folder / storage.VOCABULARY)
+        if config.get("vocabulary") != vocabulary.fingerprint:
+            raise VocabularyMismatch(
+                f"{folder / storage.VOCABULARY}: fingerprint {vocabulary.fingerprint}, but the weights were "
+                f"trained with {config.get('vocabulary')}; copy the model folder again"
+            )
+        weights = storage.read_weights(folder)
+        try:
+            model = cls._build(config, vocabulary, folder)
+            model.load_state_dict(weights)
+        except (KeyError, TypeError, RuntimeError, AttributeError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ModelError(f"{folder}: configuration and weights do not fit ({reason})") from error
+        return model.eval()
+
+    @classmethod
+    def _build(cls, config: dict[str, Any], vocabulary: Vocabulary, folder: Path) -> LexicalModel:
+        ensure_torchvision_operators()  # transformers imports torchvision
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(str(folder))
+        heads = {}
+        for name in ("vision", "text"):
+            shape = HeadConfig(**config[name]["head"])
+            heads[name] = LexiconHead(shape, torch.zeros(shape.terms))
+        return cls(
+            vocabulary,
+            VisionTower(VisionConfig.from_dict(config["vision"]["tower"])),
+            heads["vision"],
+            TextTower(TextConfig(**config["text"]["tower"]), tokenizer),
+            heads["text"],
+            torch.ones(len(vocabulary)),
+        )

@@ -1,0 +1,39 @@
+"""Training: data, losses, regularisers, the loop and the recipes.
+
+    recipe     what a TOML file may say
+    corpus     Parquet files decoded once; teacher: its feature maps; augment: crops and colours
+    distil     stage 1: the picture tower copies the teacher
+    language   stage 2: the small language model learns to say the next token
+    lexical    stage 3: both towers learn to say the same words
+    losses     InfoNCE, overuse, FLOPS
+    loop       the one training loop
+    run        all stages of a recipe in one command
+
+Public names load on first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lexiscope.training.recipe import load_recipe, recipes
+    from lexiscope.training.run import run
+
+__all__ = ["load_recipe", "recipes", "run"]
+
+_HOME = {
+    "load_recipe": "lexiscope.training.recipe",
+    "recipes": "lexiscope.training.recipe",
+    "run": "lexiscope.training.run",
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Load a public name from the module it lives in."""
+        from importlib import import_module
+
+        if name not in _HOME:
+            raise AttributeError(f"module 'lexiscope.training' has no attribute {name!r}")
+        return getattr(import_module(_HOME[name]), name)

@@ -1,0 +1,97 @@
+"""Stage "distil": the picture tower learns the teacher's feature map, patch by patch.
+
+    L = mean over patches of 1 - cos( A·s_p , t_p )  +  1 - cos( mean_p A·s_p , mean_p t_p )
+
+with s_p the tower's patch states, t_p the teacher's (after PCA), and A a learned linear map.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lexiscope.training.augment import crop, jitter, random_boxes
+from lexiscope.training.corpus import Corpus
+from lexiscope.training.loop import epoch_rows
+from lexiscope.vision.tower import Preprocessor, VisionTower
+
+
+class DistilledTower(nn.Module):
+    """A picture tower with the linear map A from its states to the teacher's."""
+
+    def __init__(self, tower: VisionTower, components: int) -> None:
+        super().__init__()
+        self.tower = tower
+        self.to_teacher = nn.Linear(tower.width, components)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Pixels (n, 3, h, w) to guesses of the teacher's patches (n, patches, components)."""
+        guesses: Tensor = self.to_teacher(self.tower(pixels))
+        return guesses
+
+
+def distillation_loss(guesses: Tensor, maps: Tensor) -> Tensor:
+    """The formula above; guesses (n, patches, c), maps (n, c, rows, columns)."""
+    wanted = maps.flatten(2).transpose(1, 2).float()
+    guesses = guesses.float()
+    each = 1 - F.cosine_similarity(guesses, wanted, dim=-1).mean()
+    pooled = 1 - F.cosine_similarity(guesses.mean(dim=1), wanted.mean(dim=1), dim=-1).mean()
+    return each + pooled
+
+
+class PictureBatches:
+    """Augmented pictures with the teacher's maps of the same crops."""
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        maps: list[npt.NDArray[np.float16]] | None,
+        preprocess: Preprocessor,
+        grid: tuple[int, int],
+        *,
+        smallest: float,
+        colour: float,
+        device: torch.device,
+    ) -> None:
+        self.corpus, self.maps, self.preprocess, self.grid = corpus, maps, preprocess, grid
+        self.smallest, self.colour, self.device = smallest, colour, device
+
+    def draw(self, rows: npt.NDArray[np.int64], step: int) -> tuple[Tensor, Tensor | None]:
+        """Normalised pixels (n, 3, side, side) and teacher maps (n, c, rows, columns) of picture rows."""
+        generator = torch.Generator().manual_seed(step)
+        theta = random_boxes(len(rows), smallest=self.smallest, generator=generator).to(self.device)
+        squares = torch.from_numpy(self.corpus.squares(rows)).to(self.device).permute(0, 3, 1, 2).float()
+        pixels = crop(squares, theta, self.preprocess.config.image_size)
+        pixels = jitter(pixels, strength=self.colour, generator=generator)
+        maps = None
+        if self.maps is not None:
+            raw = torch.from_numpy(self.corpus.gather(self.maps, rows)).to(self.device)
+            maps = crop(raw.permute(0, 3, 1, 2).float(), theta, self.grid[0])
+        return self.preprocess.normalise(pixels), maps
+
+
+class DistilStage:
+    """The loop's view of distillation."""
+
+    def __init__(self, module: DistilledTower, batches: PictureBatches, *, batch: int, seed: int) -> None:
+        self.module, self.batches, self.size, self.seed = module, batches, batch, seed
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Pixels and maps."""
+        rows = epoch_rows(step, self.size, len(self.batches.corpus), self.seed)
+        pixels, maps = self.batches.draw(rows, step)
+        if maps is None:
+            raise ValueError("distillation needs the teacher's maps")
+        return pixels, maps
+
+    def loss(self, batch: tuple[Tensor, Tensor], step: int) -> tuple[Tensor, dict[str, float]]:
+        """The formula of this module."""
+        pixels, maps = batch
+        return distillation_loss(self.module(pixels), maps), {}
+
+    def evaluate(self) -> dict[str, float]:
+        """Nothing: the lexical stage is what counts."""
+        return {}

@@ -1,0 +1,153 @@
+"""Stage "lexical": both towers learn to say the same words about a picture and its captions.
+
+    L = ½ [ NCE(top_k(i), t) + NCE(i, top_k(t)) ] + λ_I·R(i) + λ_T·R(t) + λ_D·L_distil
+
+i, t are unit vectors over the terms that the heads can say. Pairing a cut vector with a whole one (VDR)
+trains what is used at search time without starving the words that the cut leaves out. With probability
+p, falling from 1 to 0, a batch's captions are masked to their own words (probabilistic expansion
+control, D2S), so that words keep their meaning while the towers are young.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lexiscope.model import LexicalModel
+from lexiscope.training.distil import PictureBatches, distillation_loss
+from lexiscope.training.loop import epoch_rows
+from lexiscope.training.losses import REGULARISERS, info_nce, quadratic_ramp
+
+
+@dataclass(frozen=True)
+class LexicalLoss:
+    """Weights of the loss."""
+
+    temperature: float = 0.07  # start of the learned temperature
+    regulariser: str = "overuse"  # or "flops"
+    picture_weight: float = 5e-4  # λ_I
+    text_weight: float = 1e-3  # λ_T
+    ramp: int = 2000  # steps of the quadratic ramp of both
+    distil_weight: float = 1.0  # λ_D
+    expansion_steps: int = 0  # over these steps p falls from 1 to 0; 0 never masks
+
+
+class LexicalModule(nn.Module):
+    """The model with what only training needs: the temperature, and the map to the teacher."""
+
+    def __init__(self, model: LexicalModel, to_teacher: nn.Linear | None, temperature: float) -> None:
+        super().__init__()
+        self.model = model
+        self.to_teacher = to_teacher
+        self.log_scale = nn.Parameter(torch.tensor(math.log(1 / temperature)))
+
+    @property
+    def scale(self) -> Tensor:
+        """1 / temperature, at most 100 (CLIP)."""
+        return self.log_scale.exp().clamp(max=100.0)
+
+
+@dataclass(frozen=True)
+class LexicalBatch:
+    """One step's pictures and captions."""
+
+    pixels: Tensor  # (n, 3, side, side)
+    maps: Tensor | None  # (n, c, rows, columns) of the teacher
+    ids: Tensor  # (n, length) tokens of one caption each
+    mask: Tensor  # (n, length)
+    presence: Tensor  # (n, terms): 1 where a term of the head stands in the caption
+
+
+class LexicalStage:
+    """The loop's view of lexical training."""
+
+    def __init__(
+        self,
+        module: LexicalModule,
+        pictures: PictureBatches,
+        loss: LexicalLoss,
+        *,
+        batch: int,
+        seed: int,
+        evaluate: Callable[[LexicalModel], dict[str, float]] | None = None,
+    ) -> None:
+        self.module, self.pictures, self.weights = module, pictures, loss
+        self.size, self.seed, self._evaluate = batch, seed, evaluate
+        self._places = _places(module.model)
+
+    def batch(self, step: int) -> LexicalBatch:
+        """Pictures of the step's rows, each with one of its captions."""
+        corpus = self.pictures.corpus
+        rows = epoch_rows(step, self.size, len(corpus), self.seed)
+        pixels, maps = self.pictures.draw(rows, step)
+        rng = np.random.default_rng([self.seed, step, 1])
+        captions = [corpus.captions[row][rng.integers(len(corpus.captions[row]))] for row in rows]
+        ids, mask = self._tokens(captions)
+        return LexicalBatch(pixels, maps, ids, mask, self._presence(captions))
+
+    def loss(self, batch: LexicalBatch, step: int) -> tuple[Tensor, dict[str, float]]:
+        """The formula of this module, and its parts."""
+        model, weights = self.module.model, self.weights
+        states = model.vision(batch.pixels)
+        picture = model.vision_head.weights(states).float()
+        text = self._text(batch, step)
+        contrast = self._contrast(picture, text)
+        regularise = REGULARISERS[weights.regulariser]
+        ramp = quadratic_ramp(step, weights.ramp)
+        use_i, use_t = regularise(F.normalize(picture, dim=-1)), regularise(F.normalize(text, dim=-1))
+        total = contrast + ramp * (weights.picture_weight * use_i + weights.text_weight * use_t)
+        figures = {"nce": contrast.item(), "use_i": use_i.item(), "use_t": use_t.item()}
+        figures["scale"] = self.module.scale.item()
+        if batch.maps is not None and self.module.to_teacher is not None:
+            distil = distillation_loss(self.module.to_teacher(states), batch.maps)
+            total = total + weights.distil_weight * distil
+            figures["distil"] = distil.item()
+        return total, figures
+
+    def evaluate(self) -> dict[str, float]:
+        """Figures of the evaluation that was handed in, if any."""
+        return self._evaluate(self.module.model) if self._evaluate else {}
+
+    def _text(self, batch: LexicalBatch, step: int) -> Tensor:
+        model = self.module.model
+        literal = model.literal[model.text_head.term_ids] * batch.presence
+        if torch.rand(()).item() < 1 - step / max(1, self.weights.expansion_steps):
+            return literal
+        return torch.maximum(model.text_weights(batch.ids, batch.mask).float(), literal)
+
+    def _contrast(self, picture: Tensor, text: Tensor) -> Tensor:
+        model = self.module.model
+        size = len(model.vocabulary)
+        cut_i = F.normalize(model.vision_head.keep(picture, size), dim=-1)
+        cut_t = F.normalize(model.text_head.keep(text, size), dim=-1)
+        whole_i, whole_t = F.normalize(picture, dim=-1), F.normalize(text, dim=-1)
+        scale = self.module.scale
+        return 0.5 * (info_nce(cut_i, whole_t, scale) + info_nce(whole_i, cut_t, scale))
+
+    def _tokens(self, captions: list[str]) -> tuple[Tensor, Tensor]:
+        ids, mask, owners = self.module.model.text.tokenize(captions)
+        first = np.unique(owners.numpy(), return_index=True)[1]  # a caption longer than a window keeps its first
+        device = self.pictures.device
+        return ids[first].to(device), mask[first].to(device)
+
+    def _presence(self, captions: list[str]) -> Tensor:
+        presence = torch.zeros(len(captions), self.module.model.text_head.config.terms)
+        for row, caption in enumerate(captions):
+            places = self._places[self.module.model.vocabulary.literals(caption)]
+            presence[row, places[places >= 0]] = 1.0
+        return presence.to(self.pictures.device)
+
+
+def _places(model: LexicalModel) -> npt.NDArray[np.int64]:
+    """(V,) place of each term among the head's terms, -1 where the head cannot say it."""
+    places = np.full(len(model.vocabulary), -1, dtype=np.int64)
+    ids = model.text_head.term_ids.cpu().numpy()
+    places[ids] = np.arange(len(ids))
+    return places

@@ -1,0 +1,242 @@
+"""The one training loop: any stage, CPU or GPU, resumable to the bit.
+
+A stage draws its batch from the step's number alone, so that a resumed run sees the same batches as
+one that was never stopped; the rest of the state (weights, optimiser, step) is in the checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from lexiscope.errors import RecipeError
+
+
+class Stage(Protocol):
+    """What the loop trains."""
+
+    module: nn.Module
+
+    def batch(self, step: int) -> Any:  # noqa: ANN401
+        """The batch of a step; depends on nothing but the step."""
+
+    def loss(self, batch: Any, step: int) -> tuple[Tensor, dict[str, float]]:  # noqa: ANN401
+        """The loss to minimise, and figures to log."""
+
+    def evaluate(self) -> dict[str, float]:
+        """Figures on held-out data; may be empty."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast a stage trains."""
+
+    steps: int
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    warmup: int = 100  # steps of linear warm-up before the cosine
+    clip: float = 1.0  # largest norm of the gradient
+    precision: str = "bf16"  # autocast type of the forward pass; "fp32" turns it off
+    average: float = 0.0  # decay of the exponential moving average of the weights; 0 keeps none
+    save_every: int = 200  # steps between checkpoints
+    evaluate_every: int = 1000  # steps between evaluations
+
+    def rate(self, step: int) -> float:
+        """Learning rate at a step: linear warm-up, then a cosine down to nothing."""
+        if step < self.warmup:
+            return self.learning_rate * (step + 1) / self.warmup
+        done = (step - self.warmup) / max(1, self.steps - self.warmup)
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def fit(stage: Stage, schedule: Schedule, folder: Path, *, device: torch.device, resume: bool = False) -> None:
+    """Train a stage to the end of its schedule; its module then holds the (averaged) weights.
+
+    Args:
+        stage: what to train.
+        schedule: steps, rates, precision.
+        folder: keeps `checkpoint/` and `metrics.jsonl`.
+        device: where the module is.
+        resume: go on from the folder's checkpoint, where there is one.
+
+    Raises:
+        RecipeError: the loss is no longer a number.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    trainer = _Trainer(stage, schedule, folder, device)
+    first = trainer.restore() if resume else 0
+    if first == 0:
+        (folder / "metrics.jsonl").unlink(missing_ok=True)
+    bar = tqdm(range(first, schedule.steps), initial=first, total=schedule.steps, desc=folder.name)
+    for step in bar:
+        figures = trainer.step(step)
+        last = step + 1 == schedule.steps
+        if (step + 1) % 20 == 0 or last:
+            bar.set_postfix({name: f"{value:.3f}" for name, value in list(figures.items())[:4]})
+            _log(folder, {"step": step + 1, **figures})
+        if (step + 1) % schedule.save_every == 0 or last:
+            trainer.save(step + 1)
+        if (step + 1) % schedule.evaluate_every == 0 or last:
+            trainer.evaluate(step + 1)
+    trainer.finish()
+
+
+class _Trainer:
+    """Optimiser, autocast, moving average and checkpoint of one stage."""
+
+    def __init__(self, stage: Stage, schedule: Schedule, folder: Path, device: torch.device) -> None:
+        self.stage, self.schedule, self.folder, self.device = stage, schedule, folder, device
+        self.parameters = {n: p for n, p in stage.module.named_parameters() if p.requires_grad}
+        self.optimizer = torch.optim.AdamW(_groups(self.parameters, schedule.weight_decay), betas=(0.9, 0.98))
+        self.mean = {n: p.detach().clone() for n, p in self.parameters.items()} if schedule.average else {}
+
+    def step(self, step: int) -> dict[str, float]:
+        started = time.perf_counter()
+        torch.manual_seed(step)  # dropout and augmentation repeat after a resume
+        self.stage.module.train()
+        rate = self.schedule.rate(step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["scale"]
+        with self._autocast():
+            loss, figures = self.stage.loss(self.stage.batch(step), step)
+        if not math.isfinite(loss.item()):
+            raise RecipeError(
+                f"{self.folder.name}: the loss is {loss.item()} at step {step}; lower learning_rate and --resume"
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.schedule.clip)
+        self.optimizer.step()
+        self._average(step)
+        seconds = time.perf_counter() - started
+        return {"loss": loss.item(), **figures, "rate": rate, "norm": norm.item(), "seconds": seconds}
+
+    def evaluate(self, step: int) -> None:
+        with self._averaged(), torch.no_grad():
+            self.stage.module.eval()
+            figures = self.stage.evaluate()
+        if figures:
+            _log(self.folder, {"step": step, **{f"dev/{name}": value for name, value in figures.items()}})
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self.schedule.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+    @torch.no_grad()
+    def _average(self, step: int) -> None:
+        decay = min(self.schedule.average, (1 + step) / (10 + step))
+        for name, mean in self.mean.items():
+            mean.lerp_(self.parameters[name].detach(), 1 - decay)
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        return _Swapped(self.parameters, self.mean)
+
+    def finish(self) -> None:
+        with torch.no_grad():
+            for name, mean in self.mean.items():
+                self.parameters[name].copy_(mean)
+        self.stage.module.eval()
+
+    def save(self, step: int) -> None:
+        """Write the whole state aside, then swap it in, so that a kill leaves the old or the new one."""
+        part, kept = self.folder / "checkpoint.part", self.folder / "checkpoint"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        save_file(_contiguous(self.stage.module.state_dict()), part / "model.safetensors")
+        save_file(_contiguous(self.mean), part / "average.safetensors")
+        save_file(_contiguous(self._moments()), part / "optimizer.safetensors")
+        (part / "state.json").write_text(json.dumps({"step": step, "steps": self.schedule.steps}))
+        old = self.folder / "checkpoint.old"
+        shutil.rmtree(old, ignore_errors=True)
+        if kept.exists():
+            os.replace(kept, old)
+        os.replace(part, kept)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def restore(self) -> int:
+        kept = self.folder / "checkpoint"
+        if not kept.exists():
+            kept = self.folder / "checkpoint.old"  # killed between the two renames
+        if not kept.exists():
+            return 0
+        self.stage.module.load_state_dict(load_file(kept / "model.safetensors"))
+        for name, mean in load_file(kept / "average.safetensors").items():
+            self.mean[name].copy_(mean)
+        self._set_moments(load_file(kept / "optimizer.safetensors"))
+        return int(json.loads((kept / "state.json").read_text())["step"])
+
+    def _moments(self) -> dict[str, Tensor]:
+        found = {}
+        for name, parameter in self.parameters.items():
+            for key, value in self.optimizer.state[parameter].items():
+                found[f"{name}/{key}"] = torch.as_tensor(value)
+        return found
+
+    def _set_moments(self, found: dict[str, Tensor]) -> None:
+        for name, parameter in self.parameters.items():
+            self.optimizer.state[parameter] = {
+                key: found[f"{name}/{key}"].to("cpu" if key == "step" else self.device)
+                for key in ("step", "exp_avg", "exp_avg_sq")
+                if f"{name}/{key}" in found
+            }
+
+
+class _Swapped:
+    """Puts the averaged weights in for the length of a `with` block."""
+
+    def __init__(self, parameters: dict[str, nn.Parameter], mean: dict[str, Tensor]) -> None:
+        self.parameters, self.mean = parameters, mean
+
+    def _swap(self) -> None:
+        with torch.no_grad():
+            for name, mean in self.mean.items():
+                kept = self.parameters[name].detach().clone()
+                self.parameters[name].copy_(mean)
+                mean.copy_(kept)
+
+    def __enter__(self) -> None:
+        self._swap()
+
+    def __exit__(self, *_: object) -> None:
+        self._swap()
+
+
+def _groups(parameters: dict[str, nn.Parameter], decay: float) -> list[dict[str, Any]]:
+    """Matrices decay; vectors (norms, biases, scales) do not."""
+    matrices = [p for p in parameters.values() if p.ndim > 1]
+    vectors = [p for p in parameters.values() if p.ndim <= 1]
+    return [
+        {"params": matrices, "weight_decay": decay, "scale": 1.0},
+        {"params": vectors, "weight_decay": 0.0, "scale": 1.0},
+    ]
+
+
+def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+
+
+def _log(folder: Path, figures: dict[str, float]) -> None:
+    with (folder / "metrics.jsonl").open("a", encoding="utf-8") as log:
+        log.write(json.dumps(figures) + "\n")
+
+
+def epoch_rows(step: int, batch: int, n: int, seed: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Rows of a step: every epoch visits all n rows once, in an order of its own."""
+    per_epoch = max(1, n // batch)
+    order = np.random.default_rng([seed, step // per_epoch]).permutation(n)
+    start = (step % per_epoch) * batch
+    return order[start : start + batch]

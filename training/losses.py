@@ -1,0 +1,43 @@
+"""Losses and regularisers of lexical retrieval; s is a batch of lexical vectors (n, terms)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def info_nce(left: Tensor, right: Tensor, scale: Tensor | float) -> Tensor:
+    """Symmetric InfoNCE of matching rows, the mean of both directions (CLIP, LexVLA).
+
+    Args:
+        left: (n, terms) vectors.
+        right: (n, terms) vectors; row i belongs to row i of `left`.
+        scale: 1 / temperature.
+    """
+    scores = scale * left @ right.T
+    target = torch.arange(len(left), device=left.device)
+    return 0.5 * (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target))
+
+
+def flops(s: Tensor) -> Tensor:
+    """FLOPS regulariser: Σ_j ( (1/N) Σ_i s_ij )²  (SPLADE; LexLIP)."""
+    return s.mean(dim=0).square().sum()
+
+
+def overuse(s: Tensor) -> Tensor:
+    """Overuse penalty: V · Σ_j [ s̄_j / Σ_k s̄_k ] · s̄_j²,  s̄_j = (1/N) Σ_i s_ij  (LexVLA).
+
+    Weighs each term's FLOPS by its share of all mass, so that a few words that fire for everything
+    cost more than many that fire seldom.
+    """
+    mean = s.mean(dim=0)
+    return s.shape[1] * (mean / mean.sum().clamp(min=1e-9) * mean.square()).sum()
+
+
+REGULARISERS = {"flops": flops, "overuse": overuse}
+
+
+def quadratic_ramp(step: int, length: int) -> float:
+    """(min(t, T) / T)², from 0 to 1 over the first T steps (SPLADE, LexVLA)."""
+    return 1.0 if length <= 0 else (min(step, length) / length) ** 2

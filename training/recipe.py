@@ -1,0 +1,197 @@
+"""Recipes: TOML files, validated, that say everything about a training run but where its data lie."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lexiscope.errors import RecipeError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSection(_Section):
+    """Files, relative to the data folder."""
+
+    pictures: list[str] = Field(min_length=1)  # Parquet: id, image, captions
+    texts: list[str] = []  # more text for the vocabulary and the language model
+    dev: str | None = None  # Parquet, evaluated during training and never trained on
+
+
+class VocabularySection(_Section):
+    """How the vocabulary is built from the captions and texts."""
+
+    min_count: int = Field(5, ge=1)  # a word needs as many occurrences to be a term
+    max_words: int = Field(20_000, ge=1)
+    pieces: int = Field(4_000, ge=0)
+    spoken_min_count: int = Field(8, ge=1)  # in the captions, for a word that the heads can say
+    silent: list[str] = []  # words the heads never say (articles, auxiliaries)
+
+
+class VisionSection(_Section):
+    """The picture tower: a checkpoint by name or folder, or an architecture with fresh weights."""
+
+    pretrained: str | None = None
+    architecture: str | None = None
+    arguments: dict[str, Any] = {}
+    image_size: int | None = Field(None, ge=8)
+    resize: Literal["crop", "squash"] = "crop"
+
+    @model_validator(mode="after")
+    def _one_source(self) -> VisionSection:
+        if (self.pretrained is None) == (self.architecture is None):
+            raise ValueError("name either pretrained or architecture")
+        return self
+
+
+class TextSection(_Section):
+    """The text tower: a checkpoint by name or folder, or a configuration with fresh weights."""
+
+    pretrained: str | None = None
+    language_model: dict[str, Any] | None = None
+    tokenizer_size: int = Field(8192, ge=300)
+    max_length: int = Field(64, ge=2)
+    prompt: str = "{text}"
+
+    @model_validator(mode="after")
+    def _one_source(self) -> TextSection:
+        if (self.pretrained is None) == (self.language_model is None):
+            raise ValueError("name either pretrained or language_model")
+        if "{text}" not in self.prompt:
+            raise ValueError("prompt must contain {text}")
+        return self
+
+
+class HeadSection(_Section):
+    """One tower's lexicon bottleneck (`lexiscope.head.HeadConfig`)."""
+
+    activation: Literal["elu1p", "log1p_relu"] = "elu1p"
+    pooling: Literal["max", "last", "sum"] = "max"
+    keep: Literal["threshold", "top_k"] = "threshold"
+    top_k: int = Field(64, ge=1)
+    unit_length: bool = True
+    hidden: int = Field(0, ge=0)
+
+
+class HeadsSection(_Section):
+    """Both heads."""
+
+    code_width: int | None = Field(None, ge=1)  # None: the width of the language model's output embedding
+    bias: float = 0.0  # start of every term's bias
+    vision: HeadSection = HeadSection()
+    text: HeadSection = HeadSection()
+
+
+class _Schedule(_Section):
+    steps: int = Field(ge=1)
+    batch: int = Field(ge=2)
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.05, ge=0)
+    warmup: int = Field(100, ge=0)
+    clip: float = Field(1.0, gt=0)
+    precision: Literal["bf16", "fp32"] = "bf16"
+    average: float = Field(0.0, ge=0, lt=1)
+    save_every: int = Field(200, ge=1)
+    evaluate_every: int = Field(1000, ge=1)
+
+
+class AugmentSection(_Section):
+    """Random crops and colours."""
+
+    smallest: float = Field(0.5, gt=0, le=1)  # least share of the picture's area
+    colour: float = Field(0.3, ge=0, lt=1)
+
+
+class DistilSection(_Schedule):
+    """Stage "distil": the picture tower copies a TFLite teacher's feature map."""
+
+    teacher: str
+    augment: AugmentSection = AugmentSection()
+
+
+class LanguageSection(_Schedule):
+    """Stage "language": next-token training of the language model."""
+
+    length: int = Field(128, ge=2)  # tokens a row
+
+
+class LossSection(_Section):
+    """Weights of the lexical loss (`lexiscope.training.lexical.LexicalLoss`)."""
+
+    temperature: float = Field(0.07, gt=0)
+    regulariser: Literal["overuse", "flops"] = "overuse"
+    picture_weight: float = Field(5e-4, ge=0)
+    text_weight: float = Field(1e-3, ge=0)
+    ramp: int = Field(2000, ge=0)
+    distil_weight: float = Field(1.0, ge=0)
+    expansion_steps: int = Field(0, ge=0)
+
+
+class LexicalSection(_Schedule):
+    """Stage "lexical": both towers together."""
+
+    loss: LossSection = LossSection()
+    augment: AugmentSection = AugmentSection()
+    freeze_vision: bool = False
+
+
+class Recipe(_Section):
+    """A whole training run."""
+
+    name: str
+    description: str
+    licence: str = ""
+    seed: int = 0
+    data: DataSection
+    vocabulary: VocabularySection = VocabularySection()
+    vision: VisionSection
+    text: TextSection
+    heads: HeadsSection = HeadsSection()
+    distil: DistilSection | None = None
+    language: LanguageSection | None = None
+    lexical: LexicalSection
+
+
+def load_recipe(name: str | Path) -> Recipe:
+    """Read a recipe by name (`bundled`), bundled file name (`bundled.toml`) or path.
+
+    Raises:
+        RecipeError: there is none, it is not TOML, or a field is wrong.
+    """
+    file = _find(name)
+    try:
+        with file.open("rb") as stream:
+            return Recipe.model_validate(tomllib.load(stream))
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{file}: not TOML ({error}); mend that line") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "recipe"
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise RecipeError(f"{file}: {place}: {first['msg']}{more}") from error
+    except OSError as error:
+        raise RecipeError(f"{file}: cannot be read ({error.strerror})") from error
+
+
+def recipes() -> dict[str, str]:
+    """Names and one-line descriptions of the recipes that come with lexiscope."""
+    found = sorted(_folder().glob("*.toml"))
+    return {file.stem: load_recipe(file).description for file in found}
+
+
+def _folder() -> Path:
+    return Path(str(files("lexiscope.training") / "recipes"))
+
+
+def _find(name: str | Path) -> Path:
+    for file in (Path(name).expanduser(), _folder() / name, _folder() / f"{name}.toml"):
+        if file.is_file():
+            return file
+    known = ", ".join(sorted(file.stem for file in _folder().glob("*.toml")))
+    raise RecipeError(f"{name}: no such recipe; name a .toml file or one of: {known}")
