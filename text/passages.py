@@ -26,6 +26,7 @@ _SENTENCE_END = re.compile(r"[.!?…。！？]+[\"'”’»)\]]*$")
 _CLAUSE_END = re.compile(r"[,;:，、；：–—-]+[\"'”’»)\]]*$")
 # Scripts that are written without spaces: kana, Han, Thai. Two of their letters count as a word.
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_LETTER = re.compile(rf"{_UNSPACED.pattern}[^\w\s「『（《“‘(\[]*")
 _WORD = re.compile(r"\S+")
 # A pause of this many seconds is taken for a change of subject, and is worth this much.
 _LONG_PAUSE = 3.0
@@ -130,17 +131,9 @@ def _atoms(units: Sequence[Unit], number: int, max_words: int) -> list[_Atom]:
 
 
 def _letters(text: str, begin: int, finish: int) -> list[tuple[int, int]]:
-    """Split a "word" of a script without spaces after each of its letters."""
-    cuts = [begin, *(found.end() for found in _UNSPACED.finditer(text, begin, finish))]
-    spans = [(left, right) for left, right in zip(cuts, [*cuts[1:], finish], strict=True) if left < right]
-    # Closing marks stay with the letter before them.
-    merged: list[tuple[int, int]] = []
-    for left, right in spans:
-        if merged and not any(letter.isalnum() for letter in text[left:right]):
-            merged[-1] = (merged[-1][0], right)
-        else:
-            merged.append((left, right))
-    return merged
+    """Split a "word" of a script without spaces after each of its letters, with the marks that follow it."""
+    cuts = [begin, *(found.end() for found in _LETTER.finditer(text, begin, finish)), finish]
+    return [(left, right) for left, right in pairwise(cuts) if left < right]
 
 
 def _words(text: str) -> float:

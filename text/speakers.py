@@ -11,19 +11,22 @@ from lexiscope.text.transcript import Unit
 
 __all__ = ["NAME", "name_turns", "speakers_among"]
 
-NAME = r"[^\W_a-zß-öø-ÿ][\w.'’&()-]*(?:[ ,]{1,2}[\w.'’&()-]+){0,4}"
-"""A name as a regular expression: up to five words, the first begins with a capital letter or a digit."""
+_FIRST = r"[^\W_a-zß-öø-ÿ][\w.'’&()-]*"
+_PARTICLE = r"(?:&|(?:and|d[aeiou]s?|de[nrl]|v[ao]n|la|le|el|al|bin|of|the|[yé])(?=\s))"
+NAME = rf"{_FIRST}(?:[ ,]{{1,2}}(?:{_FIRST}|{_PARTICLE})){{0,5}}"
+"""A name as a regular expression: up to six words that begin with capital letters or digits, or are "van" or
+the like."""
 
-_TURN = re.compile(rf"(?:>>\s*)?({NAME})\s?:(?=\s|$)\s*")
+_TURN = re.compile(rf"(?:>>\s*)?({NAME})\s?[:：](?=\s|$)\s*")
 
 
 def speakers_among(texts: Sequence[str]) -> frozenset[str]:
     """Find what stands before a colon often enough to be a speaker's name and no figure of speech.
 
-    A name speaks twice at least, unless half of all texts begin with one: then every one of them counts.
+    A name speaks twice at least, unless half of all texts begin with names: then every one of them counts.
     """
     found = Counter(match[1] for text in texts if (match := _TURN.match(text)))
-    if 2 * sum(found.values()) >= len(texts):
+    if sum(found.values()) >= max(2, len(texts) / 2):
         return frozenset(found)
     return frozenset(name for name, times in found.items() if times > 1)
 
