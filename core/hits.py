@@ -1,0 +1,161 @@
+"""What a person gets back from a search: hits, and the words that made them hits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lexiscope.vocabulary import words
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+    from lexiscope.index import Document
+    from lexiscope.vocabulary import Vocabulary
+
+__all__ = ["Hit", "Match", "explain", "snippet", "spelt_words"]
+
+TERMS_SHOWN = 8
+_SENTENCE = re.compile(r"(?<=[.!?…。！？])\s*(?=\S)")
+
+
+@dataclass(frozen=True)
+class Match:
+    """A word that the query and a document share. A word spelt in pieces has the sums over its pieces."""
+
+    word: str
+    query: float  # weight in the query
+    document: float  # weight in the document
+    share: float  # of the score: q_t · d_t / Σ q · d, in 0…1
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One answer to a search."""
+
+    rank: int  # 1 is the best
+    id: int  # in the index; never given to another document
+    kind: str  # "image" or "chapter"
+    source: str  # the file; `file#row` for a picture in a Parquet data set
+    score: float  # Σ_t q_t · d_t
+    matches: tuple[Match, ...] = field(repr=False)  # all shared words, heaviest first; shares add up to 1
+    episode: str | None = None
+    title: str | None = None
+    start: float | None = None  # seconds
+    end: float | None = None  # seconds
+    text: str | None = None  # of a chapter, in full
+
+    @property
+    def terms(self) -> list[tuple[str, float]]:
+        """The words that matched most, with their shares of the score, heaviest first."""
+        return [(match.word, match.share) for match in self.matches[:TERMS_SHOWN]]
+
+    @classmethod
+    def of(cls, document: Document, *, rank: int, score: float, matches: tuple[Match, ...]) -> Hit:
+        """Make a hit of an indexed document."""
+        shown = {name: document.fields.get(name) for name in ("episode", "title", "start", "end", "text")}
+        source = document.key if document.kind == "image" else document.source
+        return cls(rank, document.id, document.kind, source, score, matches, **shown)
+
+    def to_dict(self, *, explain: bool = False) -> dict[str, Any]:
+        """The hit as JSON; `explain` adds each word's weight in the query and in the document."""
+        names = ("rank", "id", "kind", "source", "score", "terms", "episode", "title", "start", "end")
+        result: dict[str, Any] = {name: getattr(self, name) for name in names}
+        if explain:
+            result["explain"] = [vars(match) for match in self.matches]
+        return result
+
+
+def spelt_words(vocabulary: Vocabulary, text: str) -> dict[str, frozenset[int]]:
+    """The words of a text, folded, each with the ids of the terms that spell it, in order."""
+    return {word: frozenset(vocabulary.spell(word)) for word in words(text)}
+
+
+def explain(
+    vocabulary: Vocabulary, query: csr_array, document: csr_array, spelling: dict[str, frozenset[int]]
+) -> tuple[Match, ...]:
+    """Take a score apart into the words that it comes from.
+
+    Args:
+        vocabulary: names the terms.
+        query: (1, V) lexical vector.
+        document: (1, V) lexical vector.
+        spelling: the query's words, from `spelt_words`.
+
+    Returns:
+        One match for each shared word, heaviest first; the shares add up to 1.
+    """
+    shared, at_query, at_document = np.intersect1d(
+        query.indices, document.indices, assume_unique=True, return_indices=True
+    )
+    of_query = query.data[at_query].astype(np.float64)
+    of_document = document.data[at_document].astype(np.float64)
+    products = of_query * of_document
+    score = products.sum() or 1.0
+    found: dict[str, Match] = {}
+    names = _names(vocabulary, [int(term) for term in shared], spelling)
+    for name, q, d, product in zip(names, of_query, of_document, products, strict=True):
+        before = found.get(name, Match(name, 0.0, 0.0, 0.0))
+        found[name] = Match(
+            name, before.query + float(q), before.document + float(d), before.share + float(product / score)
+        )
+    return tuple(sorted(found.values(), key=lambda match: (-match.share, match.word)))
+
+
+def _names(vocabulary: Vocabulary, shared: list[int], spelling: dict[str, frozenset[int]]) -> list[str]:
+    """What to call shared terms: a piece goes by the query's word that it spells.
+
+    Only a word whose pieces are all shared is named: that *schnauzer* has the `schn~` of *schnorr* does not
+    make it say *schnorr*.
+    """
+    here = frozenset(shared)
+    called: dict[int, str] = {}
+    for word, spelt in spelling.items():
+        if spelt <= here:
+            for term in spelt:
+                called.setdefault(term, word)
+    return [called.get(term, vocabulary.terms[term]) for term in shared]
+
+
+def snippet(text: str, matches: Iterable[Match], *, length: int = 160) -> str:
+    """The stretch of a passage that speaks most of the words that matched.
+
+    Args:
+        text: the passage.
+        matches: the words, with their shares of the score.
+        length: about how many characters to show.
+    """
+    shares = {match.word: match.share for match in matches}
+    sentences = [sentence for sentence in _SENTENCE.split(text) if sentence]
+    if not sentences:
+        return ""
+    scores = [sum(shares.get(word, 0.0) for word in set(words(sentence))) for sentence in sentences]
+    best = max(range(len(sentences)), key=lambda place: (scores[place], -place))
+    shown, last = sentences[best], best
+    while last + 1 < len(sentences) and len(shown) + len(sentences[last + 1]) < length:
+        last += 1
+        shown += " " + sentences[last]
+    cut = _around(shown, shares, length)
+    before = "… " if best > 0 and not cut.startswith("…") else ""
+    after = " …" if last + 1 < len(sentences) and not cut.endswith("…") else ""
+    return f"{before}{cut}{after}"
+
+
+def _around(sentence: str, shares: dict[str, float], length: int) -> str:
+    """Cut a long sentence down to the words around its heaviest match."""
+    if len(sentence) <= 1.5 * length:
+        return sentence
+    tokens = list(re.finditer(r"\S+", sentence))
+    if len(tokens) < 3:  # a script written without spaces
+        return sentence[:length] + "…"
+    weights = [max((shares.get(word, 0.0) for word in words(token[0])), default=0.0) for token in tokens]
+    middle = tokens[int(np.argmax(weights))].start()
+    begin = max(0, min(middle - length // 2, len(sentence) - length))
+    kept = [token[0] for token in tokens if begin <= token.start() < begin + length]
+    before = "… " if tokens[0].start() < begin else ""
+    after = " …" if tokens[-1].start() >= begin + length else ""
+    return f"{before}{' '.join(kept)}{after}"
