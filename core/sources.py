@@ -193,7 +193,8 @@ class _Search:
     def _visit(self, path: str, *, named: bool) -> list[str]:
         """Take a file, or return what a folder holds."""
         mode = os.stat(path).st_mode
-        real = os.path.realpath(path)
+        # The folder above is a real path already, so below it only links have to be resolved.
+        real = os.path.realpath(path) if named or os.path.islink(path) else path
         if real in self.seen:
             return []
         self.seen.add(real)

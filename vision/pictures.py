@@ -201,7 +201,7 @@ def _damaged(name: str, error: Exception) -> UnreadableSource:
     if isinstance(error, MemoryError):
         return UnreadableSource(f"{name}: does not fit into memory; scale it down first")
     return UnreadableSource(
-        f"{name}: truncated or damaged ({_reason(error)}); copy it again from where it came"
+        f"{name}: is truncated or damaged ({_reason(error)}); copy it again from where it came"
     )
 
 
