@@ -55,7 +55,7 @@ def read_vtt(text: str, name: str) -> tuple[list[Unit], dict[str, str]]:
     about = dict(
         _notes([*captions.header_comments, *(note for cue in captions.captions for note in cue.comments)])
     )
-    if header := captions.header_text.strip(" -–—\t"):
+    if header := text.lstrip().partition("\n")[0].removeprefix("WEBVTT").strip(" -–—\t"):
         about.setdefault("title", header)
     cues = [(seconds(cue.start), seconds(cue.end), cue.raw_text) for cue in captions.captions]
     if _INNER_TIME.search(text):
