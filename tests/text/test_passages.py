@@ -26,7 +26,7 @@ def sentence(words: int, first: str = "w") -> str:
     return " ".join([first] * words) + "."
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(UNITS, max_size=25), st.integers(1, 40), st.integers(0, 40))
 def test_no_word_is_lost_or_repeated_and_no_time_invented(units: list[Unit], least: int, more: int) -> None:
     passages = cut_passages(talk(*units), min_words=least, max_words=least + more)
@@ -45,7 +45,7 @@ def test_no_word_is_lost_or_repeated_and_no_time_invented(units: list[Unit], lea
     assert places == sorted(places)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.lists(st.sampled_from(["a", "dog.", "sea,", "x"]), max_size=90).map(" ".join), max_size=20)
 )
@@ -57,7 +57,7 @@ def test_words_with_blanks_are_kept_as_they_are(texts: list[str]) -> None:
     assert all(len(p.text.split()) <= 25 for p in passages)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 12), st.floats(-0.5, 1)), min_size=1, max_size=14),
     st.integers(1, 10),

@@ -415,12 +415,12 @@ def test_nothing_is_cut_off_however_long(tmp_path: Path) -> None:
     cues = (
         f"{n}\n{n // 3600:02}:{n // 60 % 60:02}:{n % 60:02},000 --> "
         f"{n // 3600:02}:{n // 60 % 60:02}:{n % 60:02},900\nWord number {n}.\n"
-        for n in range(30_000)
+        for n in range(10_000)
     )
     path.write_text("\n".join(cues))
     found = read_transcript(path).units
-    assert len(found) == 30_000
-    assert found[-1] == Unit("Word number 29999.", None, 29_999.0, 29_999.9)
+    assert len(found) == 10_000
+    assert found[-1] == Unit("Word number 9999.", None, 9_999.0, 9_999.9)
 
 
 def test_non_utf8_file_names(tmp_path: Path) -> None:
@@ -447,7 +447,7 @@ def test_mending_invents_no_time(before: list[Unit]) -> None:
         assert new.start is None or new.end is None or new.end >= new.start
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     st.sampled_from([VTT, SRT, json.dumps(WHISPER), "Ada: [00:10]\n\nOne.\n\n**Bo:** Two. [01:00] Three.\n"]),
     st.data(),
