@@ -107,7 +107,7 @@ class LexiconHead(nn.Module):
         start = torch.randn(config.terms, config.code_width) if rows is None else rows.float()
         self.codebook = nn.Parameter(F.normalize(start, dim=-1))
         self.bias = nn.Parameter(torch.zeros(config.terms))
-        self.register_buffer("term_ids", term_ids.long())
+        self.register_buffer("term_ids", term_ids.long().clone())
 
     def logits(self, states: Tensor) -> Tensor:
         """States (n, positions, width) to logits (n, positions, terms)."""

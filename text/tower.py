@@ -25,7 +25,7 @@ class TextConfig:
     """Everything needed to build the text tower again without its source."""
 
     language_model: dict[str, Any]  # the transformers configuration, with its model_type
-    max_length: int = 64  # tokens; a longer text is cut into windows that are max-pooled
+    max_length: int = 64  # tokens of text a window; a longer text is cut into windows that are max-pooled
     prompt: str = "{text}"  # what the model reads; {text} stands for the text
 
     def to_dict(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class TextTower(nn.Module):
         before, _, after = self.config.prompt.partition("{text}")
         head = self.tokenizer(before)["input_ids"]
         tail = self.tokenizer(after, add_special_tokens=False)["input_ids"] if after else []
-        room = max(1, self.config.max_length - len(tail) - len(head))
+        room = self.config.max_length
         for number, text in enumerate(texts):
             tokens = self.tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
             for start in range(0, max(1, len(tokens)), room):

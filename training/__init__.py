@@ -7,7 +7,7 @@
     lexical    stage 3: both towers learn to say the same words
     losses     InfoNCE, overuse, FLOPS
     loop       the one training loop
-    run        all stages of a recipe in one command
+    pipeline   all stages of a recipe in one command
 
 Public names load on first use.
 """
@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lexiscope.training.recipe import load_recipe, recipes
-    from lexiscope.training.run import run
+    from lexiscope.training.pipeline import run
 
 __all__ = ["load_recipe", "recipes", "run"]
 
 _HOME = {
     "load_recipe": "lexiscope.training.recipe",
     "recipes": "lexiscope.training.recipe",
-    "run": "lexiscope.training.run",
+    "run": "lexiscope.training.pipeline",
 }
 
 if not TYPE_CHECKING:

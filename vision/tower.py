@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -115,18 +116,21 @@ def _source(name: str | Path) -> str:
 
 def _describe(source: str) -> tuple[str, dict[str, Any]]:
     """Architecture and saved arguments behind a source, without its weights."""
-    ensure_torchvision_operators()
-    from timm.models import load_model_config_from_hf, load_model_config_from_path
-
     kind, _, place = source.partition(":")
     if not place:
         return source.split(".")[0], {}
     try:
-        load = load_model_config_from_path if kind == "local-dir" else load_model_config_from_hf
-        _, architecture, arguments = load(place)
+        file = Path(place) / "config.json" if kind == "local-dir" else _download(place)
+        saved = json.loads(file.read_text(encoding="utf-8"))
+        return str(saved["architecture"]), dict(saved.get("model_args") or {})
     except Exception as error:  # the hub client, JSON and the file system each raise their own
         raise ModelError(f"{place}: no timm model there ({_first_line(error)})") from error
-    return architecture, dict(arguments or {})
+
+
+def _download(hub_id: str) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    return Path(hf_hub_download(hub_id, "config.json"))
 
 
 def _create(name: str, **arguments: Any) -> nn.Module:  # noqa: ANN401

@@ -1,0 +1,47 @@
+"""Losses against numbers worked out by hand."""
+
+import math
+
+import pytest
+import torch
+
+from lexiscope.training.losses import flops, info_nce, overuse, quadratic_ramp
+
+
+def test_info_nce_of_two_orthogonal_pairs():
+    eye = torch.eye(2)
+    expected = math.log(1 + math.exp(-2.0))  # one right score of 2, one wrong of 0
+    assert info_nce(eye, eye, 2.0).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_info_nce_is_the_mean_of_both_directions():
+    left, right = torch.tensor([[1.0, 0.0], [1.0, 1.0]]), torch.tensor([[1.0, 1.0], [0.0, 2.0]])
+    scores = left @ right.T
+    rows = -torch.log_softmax(scores, dim=1).diagonal().mean()
+    columns = -torch.log_softmax(scores, dim=0).diagonal().mean()
+    assert info_nce(left, right, 1.0).item() == pytest.approx(((rows + columns) / 2).item(), rel=1e-6)
+
+
+def test_flops_and_overuse_by_hand():
+    s = torch.tensor([[1.0, 0.0], [1.0, 2.0]])  # means 1 and 1
+    assert flops(s).item() == pytest.approx(2.0)
+    assert overuse(s).item() == pytest.approx(2 * (0.5 * 1 + 0.5 * 1))
+
+
+def test_overuse_has_the_second_form_of_the_paper():
+    s = torch.rand(5, 7)
+    n, v = s.shape
+    second = n * v * ((s.sum(0) / n) ** 3).sum() / s.sum()
+    assert overuse(s).item() == pytest.approx(second.item(), rel=1e-5)
+
+
+def test_a_shortcut_word_costs_more_than_the_same_mass_spread():
+    shortcut, spread = torch.zeros(4, 4), torch.eye(4)
+    shortcut[:, 0] = 1.0
+    assert overuse(shortcut) > overuse(spread)
+    assert overuse(torch.zeros(2, 3)).item() == 0.0
+
+
+def test_the_ramp_is_quadratic_and_ends_at_one():
+    assert [quadratic_ramp(t, 10) for t in (0, 5, 10, 99)] == [0.0, 0.25, 1.0, 1.0]
+    assert quadratic_ramp(0, 0) == 1.0

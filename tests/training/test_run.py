@@ -1,0 +1,184 @@
+"""Whole runs of a tiny recipe on the real command's code: they learn, resume to the bit, and save."""
+
+import io
+import json
+import math
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from lexiscope import LexicalEncoder
+from lexiscope.errors import DatasetError, RecipeError
+from lexiscope.training import run
+from lexiscope.training.loop import Schedule, fit
+
+COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 40, 220), "white": (240, 240, 240)}
+PLACES = ("beach", "street", "garden")
+
+
+def picture(colour, seed):
+    rng = np.random.default_rng(seed)
+    noise = rng.integers(-15, 15, (40, 40, 3))
+    buffer = io.BytesIO()
+    Image.fromarray(np.clip(np.array(COLOURS[colour]) + noise, 0, 255).astype(np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    rows = [(colour, place, seed) for seed in range(4) for colour in COLOURS for place in PLACES]
+    table = pa.table(
+        {
+            "id": [f"{c}-{p}-{s}" for c, p, s in rows],
+            "image": [{"bytes": picture(c, s), "path": None} for c, _, s in rows],
+            "captions": [[f"a {c} ball", f"the ball is {c} in the {p}"] for c, p, _ in rows],
+        }
+    )
+    pq.write_table(table, folder / "train.parquet")
+    return folder
+
+
+RECIPE = """
+name = "tiny"
+description = "four colours"
+[data]
+pictures = ["train.parquet"]
+dev = "train.parquet"
+[vocabulary]
+min_count = 1
+pieces = 20
+spoken_min_count = 1
+silent = ["a", "the"]
+[vision]
+architecture = "vit_small_patch14_dinov2"
+arguments = { patch_size = 16, embed_dim = 32, depth = 1, num_heads = 2, init_values = 1.0 }
+image_size = 32
+resize = "squash"
+[text]
+tokenizer_size = 300
+[text.language_model]
+model_type = "llama"
+hidden_size = 32
+intermediate_size = 48
+num_hidden_layers = 1
+num_attention_heads = 2
+num_key_value_heads = 2
+[heads]
+bias = -1.0
+[heads.vision]
+keep = "top_k"
+top_k = 4
+[heads.text]
+keep = "top_k"
+top_k = 4
+[language]
+steps = 3
+batch = 2
+length = 16
+[lexical]
+steps = STEPS
+batch = 16
+learning_rate = 5e-3
+warmup = 5
+average = AVERAGE
+save_every = 4
+evaluate_every = 100
+[lexical.loss]
+ramp = 10
+regulariser = "REGULARISER"
+expansion_steps = 10
+"""
+
+
+def recipe(folder, *, steps=12, average=0.9, regulariser="overuse"):
+    file = folder / "tiny.toml"
+    text = RECIPE.replace("STEPS", str(steps)).replace("AVERAGE", str(average))
+    file.write_text(text.replace("REGULARISER", regulariser))
+    return file
+
+
+def figures(folder):
+    return [json.loads(line) for line in (folder / "lexical" / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("regulariser", ["overuse", "flops"])
+def test_a_trained_model_finds_pictures_by_their_colour(data, tmp_path, regulariser):
+    file = recipe(tmp_path, steps=100, average=0.9, regulariser=regulariser)
+    folder = run(file, data=data, out=tmp_path / "run")
+    encoder = LexicalEncoder.from_pretrained(folder, device="cpu")
+    shown = encoder.encode_image([picture(colour, 99) for colour in COLOURS])
+    asked = encoder.encode_query([f"a {colour} ball" for colour in COLOURS])
+    scores = (asked @ shown.T).toarray()
+    assert scores.argmax(axis=1).tolist() == list(range(len(COLOURS)))
+    log = figures(tmp_path / "run")
+    assert log[-2]["nce"] < 0.7 * math.log(16)  # the loss of a guess in a batch of 16
+    assert "dev/t2i R@10" in log[-1]
+    assert "four colours" in (folder / "README.md").read_text()
+
+
+@pytest.mark.slow
+def test_a_resumed_run_is_the_same_to_the_bit(data, tmp_path, monkeypatch):
+    whole = run(recipe(tmp_path), data=data, out=tmp_path / "whole")
+    calls = 0
+
+    from lexiscope.training.lexical import LexicalStage
+
+    original = LexicalStage.loss
+
+    def killed(self, batch, step):
+        nonlocal calls
+        calls += 1
+        if calls == 7:
+            raise KeyboardInterrupt
+        return original(self, batch, step)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LexicalStage, "loss", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(recipe(tmp_path), data=data, out=tmp_path / "parts")
+    resumed = run(recipe(tmp_path), data=data, out=tmp_path / "parts", resume=True)
+    left, right = load_file(whole / "model.safetensors"), load_file(resumed / "model.safetensors")
+    assert left.keys() == right.keys()
+    for name, tensor in left.items():
+        assert torch.equal(tensor, right[name]), name
+
+
+def test_a_missing_data_file_says_what_to_name(tmp_path):
+    with pytest.raises(DatasetError, match="--data"):
+        run(recipe(tmp_path), data=tmp_path / "nowhere", out=tmp_path / "run")
+
+
+class Diverging:
+    """A stage whose loss is no number."""
+
+    def __init__(self):
+        self.module = torch.nn.Linear(2, 1)
+
+    def batch(self, step):
+        return torch.ones(1, 2)
+
+    def loss(self, batch, step):
+        return self.module(batch).sum() * float("nan"), {}
+
+    def evaluate(self):
+        return {}
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_says_so(tmp_path):
+    with pytest.raises(RecipeError, match="learning_rate"):
+        fit(Diverging(), Schedule(steps=2), tmp_path / "stage", device=torch.device("cpu"))
+
+
+def test_the_schedule_warms_up_and_ends_at_nothing():
+    schedule = Schedule(steps=100, learning_rate=1.0, warmup=10)
+    assert schedule.rate(0) == pytest.approx(0.1)
+    assert schedule.rate(10) == pytest.approx(1.0)
+    assert schedule.rate(100) == pytest.approx(0.0)
+    assert all(schedule.rate(step) >= schedule.rate(step + 1) for step in range(10, 100))

@@ -1,0 +1,72 @@
+"""The picture tower on a tiny checkpoint in timm's hub format."""
+
+import pytest
+import torch
+from PIL import Image
+
+from lexiscope.errors import ModelError
+from lexiscope.vision.tower import Preprocessor, VisionConfig, VisionTower
+
+
+def test_a_hub_folder_gives_patch_states(vision_folder):
+    tower = VisionTower.from_pretrained(vision_folder).eval()
+    assert tower.grid == (4, 4)
+    assert tower(torch.zeros(2, 3, 32, 32)).shape == (2, 16, 32)
+
+
+def test_the_weights_are_the_checkpoints(vision_folder):
+    import timm
+
+    tower = VisionTower.from_pretrained(vision_folder).eval()
+    direct = timm.create_model(f"local-dir:{vision_folder}", pretrained=True, num_classes=0).eval()
+    pixels = torch.randn(2, 3, 32, 32)
+    torch.testing.assert_close(tower(pixels), direct.forward_features(pixels)[:, 1:])
+
+
+def test_a_tower_is_built_again_from_its_configuration(vision_folder):
+    tower = VisionTower.from_pretrained(vision_folder).eval()
+    again = VisionTower(VisionConfig.from_dict(tower.config.to_dict())).eval()
+    again.load_state_dict(tower.state_dict())
+    pixels = torch.randn(1, 3, 32, 32)
+    torch.testing.assert_close(again(pixels), tower(pixels))
+
+
+def test_class_and_register_tokens_are_dropped():
+    arguments = {"patch_size": 8, "embed_dim": 32, "depth": 1, "num_heads": 2}
+    config = VisionConfig("vit_small_patch14_reg4_dinov2", arguments, 32)
+    assert VisionTower(config)(torch.zeros(1, 3, 32, 32)).shape == (1, 16, 32)
+
+
+def test_another_size_resamples_the_positions(vision_folder):
+    tower = VisionTower.from_pretrained(vision_folder, image_size=48)
+    assert tower.grid == (6, 6)
+    assert tower(torch.zeros(1, 3, 48, 48)).shape == (1, 36, 32)
+
+
+@pytest.mark.parametrize("name", ["no_such_architecture", "resnet18"])
+def test_what_is_no_vision_transformer_says_so(name):
+    with pytest.raises(ModelError, match=name):
+        VisionTower(VisionConfig(name, {}, 32))
+
+
+def test_an_empty_folder_says_so(tmp_path):
+    with pytest.raises(ModelError, match="no timm model"):
+        VisionTower.from_pretrained(tmp_path)
+
+
+def test_squash_keeps_the_whole_picture_and_crop_the_middle():
+    picture = Image.new("RGB", (64, 32), "black")
+    picture.paste("white", (0, 0, 16, 32))  # the left quarter
+    left = {}
+    for resize in ("squash", "crop"):
+        config = VisionConfig("x", {}, 16, mean=(0, 0, 0), std=(1, 1, 1), resize=resize)
+        left[resize] = Preprocessor(config)([picture])[0, 0, :, 1].mean().item()
+    assert left["squash"] > 0.9
+    assert left["crop"] < 0.1
+
+
+def test_pixels_are_normalised():
+    config = VisionConfig("x", {}, 8)
+    pixels = Preprocessor(config)([Image.new("RGB", (8, 8), (124, 116, 104))])
+    assert pixels.shape == (1, 3, 8, 8)
+    assert pixels.abs().max() < 0.02  # ImageNet's mean colour
