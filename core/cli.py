@@ -93,9 +93,9 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
 )
-evaluate = typer.Typer(no_args_is_help=True)
+evaluate = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 evaluate.command()(retrieval)
 app.command()(quickstart)
 app.command()(index)

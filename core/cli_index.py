@@ -18,7 +18,7 @@ __all__ = ["index"]
 Sources = Annotated[
     list[Path],
     typer.Argument(
-        metavar="SOURCE...",
+        metavar="SOURCE",
         help="Pictures, transcripts (vtt, srt, json, txt), Parquet data sets, and folders of them.",
         show_default=False,
     ),

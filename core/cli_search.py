@@ -28,7 +28,7 @@ class Kind(StrEnum):
 
 def search(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The index.", show_default=False)],
-    text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="What to look for, in words.")] = None,
+    text: Annotated[str | None, typer.Argument(metavar="TEXT", help="What to look for, in words.")] = None,
     image: Annotated[Path | None, typer.Option(metavar="FILE", help="A picture to find the like of.")] = None,
     kind: Annotated[Kind | None, typer.Option(help="Only pictures, or only passages of episodes.")] = None,
     k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="How many answers at most.")] = 10,
@@ -41,12 +41,14 @@ def search(
     """Ask in words, with a picture, or both; every answer says which words matched."""
     question = (text or "").strip()
     if not question and image is None:
-        raise typer.BadParameter("nothing to look for: give a TEXT, an --image FILE, or both")
+        raise typer.BadParameter(
+            "nothing to look for: give words, an --image FILE, or both", param_hint="TEXT"
+        )
     from lexiscope.retriever import Retriever
     from lexiscope.terminal import output, show_hits, write_json
 
     with Retriever.open(folder, model=model) as library:
-        _ = library.encoder  # loading the model is no part of the search
+        library.warm_up()  # loading model and kernels is no part of the search
         began = time.perf_counter()
         hits = library.search(question or None, image=image, kind=kind and kind.value, k=k)
         took = round(1000 * (time.perf_counter() - began), 1)

@@ -12,7 +12,7 @@ __all__ = ["train"]
 
 def train(
     recipe: Annotated[
-        str | None, typer.Argument(metavar="[RECIPE]", help="A recipe's name, or a TOML file.")
+        str | None, typer.Argument(metavar="RECIPE", help="A recipe's name, or a TOML file.")
     ] = None,
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where the recipe's data files are.")

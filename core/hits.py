@@ -76,7 +76,11 @@ def spelt_words(vocabulary: Vocabulary, text: str) -> dict[str, frozenset[int]]:
 
 
 def explain(
-    vocabulary: Vocabulary, query: csr_array, document: csr_array, spelling: dict[str, frozenset[int]]
+    vocabulary: Vocabulary,
+    query: csr_array,
+    document: csr_array,
+    spelling: dict[str, frozenset[int]],
+    text: str | None = None,
 ) -> tuple[Match, ...]:
     """Take a score apart into the words that it comes from.
 
@@ -85,6 +89,7 @@ def explain(
         query: (1, V) lexical vector.
         document: (1, V) lexical vector.
         spelling: the query's words, from `spelt_words`.
+        text: of the document, where it has one.
 
     Returns:
         One match for each shared word, heaviest first; the shares add up to 1.
@@ -97,13 +102,20 @@ def explain(
     products = of_query * of_document
     score = products.sum() or 1.0
     found: dict[str, Match] = {}
-    names = _names(vocabulary, [int(term) for term in shared], spelling)
+    said = spelling if text is None else _said(spelling, text)
+    names = _names(vocabulary, [int(term) for term in shared], said)
     for name, q, d, product in zip(names, of_query, of_document, products, strict=True):
         before = found.get(name, Match(name, 0.0, 0.0, 0.0))
         found[name] = Match(
             name, before.query + float(q), before.document + float(d), before.share + float(product / score)
         )
     return tuple(sorted(found.values(), key=lambda match: (-match.share, match.word)))
+
+
+def _said(spelling: dict[str, frozenset[int]], text: str) -> dict[str, frozenset[int]]:
+    """The query's words without those whose pieces are scattered over other words of the text."""
+    here = set(words(text))
+    return {word: spelt for word, spelt in spelling.items() if len(spelt) == 1 or word in here}
 
 
 def _names(vocabulary: Vocabulary, shared: list[int], spelling: dict[str, frozenset[int]]) -> list[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from lexiscope.errors import InvalidValue
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from lexiscope.encoder import LexicalEncoder
     from lexiscope.index import InvertedIndex
 
-__all__ = ["clean", "compose", "is_used", "missed_words"]
+__all__ = ["clean", "compose", "holders", "missed_words"]
 
 # A word of a question that weighs less than this share of its heaviest one (the, of) is not missed.
 _WORTH_MISSING = 0.25
@@ -66,13 +67,19 @@ def missed_words(encoder: LexicalEncoder, text: str) -> dict[str, frozenset[int]
     }
 
 
-def is_used(index: InvertedIndex, terms: Iterable[int]) -> bool:
-    """Whether any one document has all these terms."""
-    left = None  # ids that have all terms so far
+def holders(index: InvertedIndex, terms: Collection[int]) -> npt.NDArray[np.int64]:
+    """Ids of the documents that have all these terms; for a single term, of one of them.
+
+    Args:
+        index: where to look.
+        terms: ids of one term or more.
+    """
+    left: npt.NDArray[np.int64] | None = None
     for term in terms:
         one = csr_array((np.ones(1, np.float32), ([0], [term])), shape=(1, index.vocabulary_size))
-        ids, _ = index.search(one, max(1, len(index) if left is None else len(left)), only=left)
+        places = 1 if len(terms) == 1 else max(1, len(index) if left is None else len(left))
+        ids, _ = index.search(one, places, only=left)
         left = ids[0][ids[0] >= 0]
         if not len(left):
-            return False
-    return True
+            break
+    return np.empty(0, np.int64) if left is None else left

@@ -22,8 +22,9 @@ from lexiscope.errors import (
 from lexiscope.hits import Hit, Match, explain, spelt_words
 from lexiscope.index import Collection
 from lexiscope.indexing import AddReport, Progress, add_sources
-from lexiscope.questions import clean, compose, is_used, missed_words
+from lexiscope.questions import clean, compose, holders, missed_words
 from lexiscope.sources import Skipped, source_name
+from lexiscope.vocabulary import words
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -34,6 +35,7 @@ __all__ = ["AddReport", "Hit", "Match", "Retriever", "Skipped"]
 
 DEFAULT_MODEL = "bundled"
 KINDS = ("image", "chapter")
+TEXTS_READ = 500  # at most, to see whether a rare word is said
 
 
 class Retriever:
@@ -221,7 +223,9 @@ class Retriever:
                 document,
                 rank=number + 1,
                 score=float(scores[0][number]),
-                matches=explain(self.encoder.vocabulary, query, rows[[number]], spelling),
+                matches=explain(
+                    self.encoder.vocabulary, query, rows[[number]], spelling, document.fields.get("text")
+                ),
             )
             for number, document in enumerate(documents.get(found))
         ]
@@ -235,11 +239,22 @@ class Retriever:
         """
         seen = {match.word for hit in hits for match in hit.matches}
         missed = missed_words(self.encoder, clean(text) or "")
-        return [
-            word
-            for word, spelt in missed.items()
-            if word not in seen and not is_used(self.collection.index, spelt)
-        ]
+        return [word for word, spelt in missed.items() if word not in seen and not self._is_used(word, spelt)]
+
+    def _is_used(self, word: str, spelt: frozenset[int]) -> bool:
+        """Whether a picture or passage has the word.
+
+        A passage may have all the pieces of a word without the word, so its text decides.
+        """
+        ids = holders(self.collection.index, spelt) if spelt else ()
+        if len(spelt) < 2:
+            return len(ids) > 0
+        texts = (document.fields.get("text") for document in self.collection.documents.get(ids[:TEXTS_READ]))
+        return any(text is None or word in words(text) for text in texts)
+
+    def warm_up(self) -> None:
+        """Load the model and the search kernels, so that the first question is as fast as the next."""
+        self.search("warm up", k=1)
 
     def close(self) -> None:
         """Let go of the index folder."""
