@@ -121,7 +121,8 @@ class DocumentStore:
     def stamps(self) -> dict[str, str]:
         """Return the stamp of every source that has live documents."""
         rows = self._live(self._fetch("SELECT id, source, stamp FROM documents"))
-        return {from_sql(source): from_sql(stamp) for _, source, stamp in rows}
+        with sqlite_errors(self._path):
+            return {from_sql(source): from_sql(stamp) for _, source, stamp in rows}
 
     def counts(self) -> dict[str, int]:
         """Return how many live documents there are of each kind."""
@@ -138,7 +139,7 @@ class DocumentStore:
             rows = list(self._live(self._fetch(f"SELECT {COLUMNS} FROM documents")))
         except DamagedIndex as error:
             return [str(error)]
-        altered = [row[0] for row in rows if row[6] != checksum(row[:6])]
+        altered = [row[0] for row in rows if row[6] != _checksum_read(row)]
         lost = np.setdiff1d(self._index.ids, np.array([row[0] for row in rows], np.int64))
         found += [f"{printable(self._path)}: the document {id} was altered" for id in altered]
         return found + [f"{printable(self._path)}: the document {id} is lost" for id in lost.tolist()]
@@ -161,7 +162,7 @@ class DocumentStore:
         return (row for row, here in zip(rows, live.tolist(), strict=True) if here)
 
     def _document(self, row: _Row) -> Document:
-        if row[6] != checksum(row[:6]):
+        if row[6] != _checksum_read(row):
             raise DamagedIndex(
                 f"{printable(self._path)}: the document {row[0]} was altered: "
                 "restore the folder from a backup, or index it anew"
@@ -181,20 +182,24 @@ def _open_pinned(path: Path) -> sqlite3.Connection:
     if not log.exists() or log.stat().st_size == 0:
         modes.append("mode=ro&immutable=1")  # a folder that may only be read, with no log to replay
     for mode in modes:
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None, check_same_thread=False
-        )
         try:
-            connection.execute("PRAGMA query_only=1")
-            connection.execute("BEGIN")
-            connection.execute("SELECT id FROM documents LIMIT 1").fetchall()
-        except sqlite3.Error as error:
-            connection.close()
-            if mode == modes[-1] or not isinstance(error, sqlite3.OperationalError):
+            return _begin(f"{path.absolute().as_uri()}?{mode}")
+        except sqlite3.OperationalError:
+            if mode == modes[-1]:
                 raise
-        else:
-            return connection
     raise IndexFolderError(f"{printable(path)} cannot be opened: see to its rights")
+
+
+def _begin(address: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA query_only=1")
+        connection.execute("BEGIN")
+        connection.execute("SELECT id FROM documents LIMIT 1").fetchall()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def to_sql(text: str) -> str | bytes:
@@ -208,16 +213,23 @@ def to_sql(text: str) -> str | bytes:
 
 def from_sql(value: str | bytes) -> str:
     """Undo `to_sql`."""
+    if not isinstance(value, str | bytes):
+        raise sqlite3.DatabaseError("a text has become something else")
     return value if isinstance(value, str) else value.decode("utf-8", "surrogatepass")
 
 
 def checksum(values: _Row) -> int:
-    """Return the CRC-32 of a row's values; SQLite keeps none."""
-    return zlib.crc32(
-        "\0".join(from_sql(v) if isinstance(v, bytes) else str(v) for v in values).encode(
-            "utf-8", "surrogatepass"
-        )
-    )
+    """Return the CRC-32 of a row's values, id to fields; SQLite keeps none."""
+    text = "\0".join(from_sql(value) if isinstance(value, bytes) else str(value) for value in values)
+    return zlib.crc32(text.encode("utf-8", "surrogatepass"))
+
+
+def _checksum_read(row: _Row) -> int:
+    """Return the checksum of a row as it was read: -1 when it holds what was never written."""
+    try:
+        return checksum(row[:6])
+    except UnicodeDecodeError:
+        return -1
 
 
 @contextmanager
@@ -227,7 +239,7 @@ def sqlite_errors(path: Path) -> Iterator[None]:
         yield
     except sqlite3.ProgrammingError:  # a mistake of the caller's, such as using what was closed
         raise
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         name, what = printable(path), str(error)
         if "locked" in what or "busy" in what:
             raise IndexLocked(
