@@ -19,7 +19,7 @@ from lexiscope.vision.tower import Preprocessor
 from lexiscope.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    pass
 
 Picture = "str | Path | bytes | Image"
 
@@ -39,7 +39,9 @@ class LexicalEncoder:
         self._preprocess = Preprocessor(model.vision.config)
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | Path = "bundled", *, device: str | None = None) -> LexicalEncoder:
+    def from_pretrained(
+        cls, name_or_path: str | Path = "bundled", *, device: str | None = None
+    ) -> LexicalEncoder:
         """Load a model: "bundled", a folder, or a hub id.
 
         Raises:
@@ -124,7 +126,8 @@ class LexicalEncoder:
             self._text_rows([listed[number] for number in chunk], inference_free, saturate)
             for chunk in _chunks(order, batch_size, show, "texts")
         )
-        return rows[np.argsort(order, kind="stable")] if listed else rows
+        back = np.argsort(order, kind="stable")
+        return rows[back] if len(back) else rows  # type: ignore[return-value]
 
     def _picture_rows(self, pixels: Tensor) -> Tensor:
         return self.model.picture_vectors(pixels.to(self.device))

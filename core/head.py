@@ -103,7 +103,9 @@ class LexiconHead(nn.Module):
                 nn.Linear(config.hidden, config.code_width),
             )
         else:
-            self.adapter = nn.Sequential(nn.LayerNorm(config.width), nn.Linear(config.width, config.code_width))
+            self.adapter = nn.Sequential(
+                nn.LayerNorm(config.width), nn.Linear(config.width, config.code_width)
+            )
         start = torch.randn(config.terms, config.code_width) if rows is None else rows.float()
         self.codebook = nn.Parameter(F.normalize(start, dim=-1))
         self.bias = nn.Parameter(torch.zeros(config.terms))

@@ -78,7 +78,9 @@ class LexicalModel(nn.Module):
         kept = self.vision_head.keep(self.picture_weights(pixels), len(self.vocabulary))
         return self._finish(self._spread(kept, self.vision_head), self.vision_head.config)
 
-    def text_vectors(self, tokens: tuple[Tensor, Tensor, Tensor] | None, counts: Tensor, *, saturate: bool) -> Tensor:
+    def text_vectors(
+        self, tokens: tuple[Tensor, Tensor, Tensor] | None, counts: Tensor, *, saturate: bool
+    ) -> Tensor:
         """Lexical vectors of texts, (n, V).
 
         Args:

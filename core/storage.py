@@ -1,10 +1,10 @@
 """A model folder on disk: the file names, the format version, and nothing else about models.
 
-    config.json         format version, vocabulary fingerprint, towers and heads
-    model.safetensors   every weight
-    vocabulary.txt      one term a line
-    tokenizer…          the language model's tokenizer files
-    README.md           model card
+config.json         format version, vocabulary fingerprint, towers and heads
+model.safetensors   every weight
+vocabulary.txt      one term a line
+tokenizer…          the language model's tokenizer files
+README.md           model card
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def resolve(name: str | Path) -> Path:
     if (folder / CONFIG).is_file():
         return folder
     if name == BUNDLED or folder.exists() or str(name).count("/") != 1:
-        raise ModelError(f"{folder}: no {CONFIG} there; name 'bundled', a folder saved by lexiscope, or a hub id")
+        raise ModelError(
+            f"{folder}: no {CONFIG} there; name 'bundled', a folder saved by lexiscope, or a hub id"
+        )
     from huggingface_hub import snapshot_download
 
     try:
@@ -58,7 +60,9 @@ def read_config(folder: Path) -> dict[str, Any]:
         config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         version = int(config["format_version"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder / CONFIG}: not a lexiscope model ({error}); save the model again") from error
+        raise ModelError(
+            f"{folder / CONFIG}: not a lexiscope model ({error}); save the model again"
+        ) from error
     if version > FORMAT_VERSION:
         raise ModelError(f"{folder}: model format {version} is newer than {FORMAT_VERSION}; update lexiscope")
     return config

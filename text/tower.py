@@ -89,7 +89,9 @@ class TextTower(nn.Module):
         tail = self.tokenizer(after, add_special_tokens=False)["input_ids"] if after else []
         room = self.config.max_length
         for number, text in enumerate(texts):
-            tokens = self.tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
+            tokens = self.tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)[
+                "input_ids"
+            ]
             for start in range(0, max(1, len(tokens)), room):
                 rows.append([*head, *tokens[start : start + room], *tail])
                 owners.append(number)
@@ -127,5 +129,7 @@ def _decoder(settings: dict[str, Any]) -> nn.Module:
         config = AutoConfig.for_model(known.pop("model_type"), **known)
         model: nn.Module = AutoModelForCausalLM.from_config(config).get_decoder()
     except (KeyError, ValueError, TypeError) as error:
-        raise ModelError(f"text tower: transformers cannot build it from its configuration ({error})") from error
+        raise ModelError(
+            f"text tower: transformers cannot build it from its configuration ({error})"
+        ) from error
     return model

@@ -17,8 +17,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lexiscope.training.recipe import load_recipe, recipes
     from lexiscope.training.pipeline import run
+    from lexiscope.training.recipe import load_recipe, recipes
 
 __all__ = ["load_recipe", "recipes", "run"]
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lexiscope.head import HeadConfig, LexiconHead
 from lexiscope.model import LexicalModel
-from lexiscope.text.tower import TextConfig, TextTower
+from lexiscope.text.tower import TextTower
 from lexiscope.torchvision_shim import ensure_torchvision_operators
 from lexiscope.training.language import train_tokenizer
 from lexiscope.training.recipe import HeadSection, Recipe, TextSection, VisionSection
@@ -47,7 +47,13 @@ def make_language_model(section: TextSection, texts: Iterable[str]) -> tuple[Any
     end = tokenizer.eos_token_id
     config = AutoConfig.for_model(
         known.pop("model_type"),
-        **{"vocab_size": len(tokenizer), "eos_token_id": end, "bos_token_id": end, "pad_token_id": end, **known},
+        **{
+            "vocab_size": len(tokenizer),
+            "eos_token_id": end,
+            "bos_token_id": end,
+            "pad_token_id": end,
+            **known,
+        },
     )
     return tokenizer, AutoModelForCausalLM.from_config(config)
 
@@ -58,7 +64,9 @@ def make_text(section: TextSection, folder: Path) -> tuple[TextTower, Tensor]:
     return TextTower.from_pretrained(source, max_length=section.max_length, prompt=section.prompt)
 
 
-def make_vocabulary(recipe: Recipe, captions: Iterable[str], texts: Iterable[str]) -> tuple[Vocabulary, list[int]]:
+def make_vocabulary(
+    recipe: Recipe, captions: Iterable[str], texts: Iterable[str]
+) -> tuple[Vocabulary, list[int]]:
     """The vocabulary, and the ids (ascending) of the terms that the heads can say."""
     rules = recipe.vocabulary
     captions = list(captions)

@@ -133,7 +133,9 @@ class LanguageStage:
 
     def evaluate(self) -> dict[str, float]:
         """Perplexity of held-out texts."""
-        losses = [self.loss(self._tensor(self.held_out[i : i + 32]), 0)[0] for i in range(0, len(self.held_out), 32)]
+        losses = [
+            self.loss(self._tensor(self.held_out[i : i + 32]), 0)[0] for i in range(0, len(self.held_out), 32)
+        ]
         return {"perplexity": float(torch.stack(losses).mean().exp())} if losses else {}
 
     def _tensor(self, rows: npt.NDArray[np.int32]) -> Tensor:

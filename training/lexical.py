@@ -133,7 +133,9 @@ class LexicalStage:
 
     def _tokens(self, captions: list[str]) -> tuple[Tensor, Tensor]:
         ids, mask, owners = self.module.model.text.tokenize(captions)
-        first = np.unique(owners.numpy(), return_index=True)[1]  # a caption longer than a window keeps its first
+        first = np.unique(owners.numpy(), return_index=True)[
+            1
+        ]  # a caption longer than a window keeps its first
         device = self.pictures.device
         return ids[first].to(device), mask[first].to(device)
 

@@ -28,7 +28,9 @@ from lexiscope.errors import RecipeError
 class Stage(Protocol):
     """What the loop trains."""
 
-    module: nn.Module
+    @property
+    def module(self) -> nn.Module:
+        """What is trained, with everything that its checkpoint must hold."""
 
     def batch(self, step: int) -> Any:  # noqa: ANN401
         """The batch of a step; depends on nothing but the step."""
@@ -62,7 +64,9 @@ class Schedule:
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
-def fit(stage: Stage, schedule: Schedule, folder: Path, *, device: torch.device, resume: bool = False) -> None:
+def fit(
+    stage: Stage, schedule: Schedule, folder: Path, *, device: torch.device, resume: bool = False
+) -> None:
     """Train a stage to the end of its schedule; its module then holds the (averaged) weights.
 
     Args:
@@ -114,10 +118,11 @@ class _Trainer:
             loss, figures = self.stage.loss(self.stage.batch(step), step)
         if not math.isfinite(loss.item()):
             raise RecipeError(
-                f"{self.folder.name}: the loss is {loss.item()} at step {step}; lower learning_rate and --resume"
+                f"{self.folder.name}: the loss is {loss.item()} at step {step}; "
+                "lower learning_rate and --resume"
             )
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.schedule.clip)
         self.optimizer.step()
         self._average(step)

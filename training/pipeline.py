@@ -30,6 +30,7 @@ from lexiscope.training.teacher import COMPONENTS, teacher_maps
 from lexiscope.vision.tower import Preprocessor, VisionTower
 from lexiscope.vocabulary import Vocabulary
 
+
 def run(
     recipe: Path | str,
     *,
@@ -62,9 +63,13 @@ class _Run:
     def __init__(self, recipe: Recipe, data: Path, out: Path, resume: bool) -> None:
         self.recipe, self.data, self.out, self.resume = recipe, data, out, resume
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        missing = [name for name in [*recipe.data.pictures, *recipe.data.texts] if not (data / name).is_file()]
+        missing = [
+            name for name in [*recipe.data.pictures, *recipe.data.texts] if not (data / name).is_file()
+        ]
         if missing:
-            raise DatasetError(f"{data / missing[0]}: no such file; name the folder that holds it with --data")
+            raise DatasetError(
+                f"{data / missing[0]}: no such file; name the folder that holds it with --data"
+            )
 
     def all(self) -> Path:
         self.out.mkdir(parents=True, exist_ok=True)

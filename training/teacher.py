@@ -33,9 +33,7 @@ class Teacher:
             raise DatasetError(f"{file}: no such teacher; name the folder that holds it with --data")
         from ai_edge_litert.interpreter import Interpreter
 
-        self._model = Interpreter(
-            str(file), num_threads=threads, experimental_preserve_all_tensors=True
-        )
+        self._model = Interpreter(str(file), num_threads=threads, experimental_preserve_all_tensors=True)
         self._model.allocate_tensors()
         self._input = self._model.get_input_details()[0]["index"]
         self._map = next(
@@ -53,7 +51,8 @@ class Teacher:
         self._model.invoke()
         scale, zero = self._map["quantization"]
         raw = self._model.get_tensor(self._map["index"])[0].astype(np.float32)
-        return (raw - np.float32(zero)) * np.float32(scale)
+        features: npt.NDArray[np.float32] = (raw - np.float32(zero)) * np.float32(scale)
+        return features
 
 
 def teacher_maps(corpus: Corpus, file: Path) -> list[npt.NDArray[np.float16]]:
@@ -71,15 +70,16 @@ def teacher_maps(corpus: Corpus, file: Path) -> list[npt.NDArray[np.float16]]:
     return [np.load(shard.folder / "teacher.npy", mmap_mode="r") for shard in corpus.shards]
 
 
-def _basis(
-    teacher: Teacher, corpus: Corpus
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+def _basis(teacher: Teacher, corpus: Corpus) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Mean (1280,) and the leading principal directions (1280, COMPONENTS), shared by all shards."""
     kept = corpus.shards[0].folder.parent / "teacher-pca.npz"
     if not kept.exists():
         rows = np.random.default_rng(0).choice(len(corpus), min(_SAMPLE, len(corpus)), replace=False)
         patches = np.concatenate(
-            [teacher.map(square).reshape(-1, 1280) for square in tqdm(corpus.squares(rows), desc="teacher PCA")]
+            [
+                teacher.map(square).reshape(-1, 1280)
+                for square in tqdm(corpus.squares(rows), desc="teacher PCA")
+            ]
         )
         mean = patches.mean(axis=0)
         _, vectors = np.linalg.eigh(np.cov(patches - mean, rowvar=False))
@@ -96,9 +96,7 @@ def _project(
 ) -> None:
     """Write one shard's projected maps; renamed into place when whole."""
     part = shard.folder / "teacher.part.npy"
-    out = np.lib.format.open_memmap(
-        part, mode="w+", dtype=np.float16, shape=(len(shard), 7, 7, COMPONENTS)
-    )
+    out = np.lib.format.open_memmap(part, mode="w+", dtype=np.float16, shape=(len(shard), 7, 7, COMPONENTS))
     for row, square in enumerate(tqdm(shard.squares, desc=f"teacher {shard.folder.name}")):
         out[row] = (teacher.map(square) - mean) @ basis
     out.flush()

@@ -20,7 +20,7 @@ class VisionConfig:
     """Everything needed to build the picture tower again without its source."""
 
     architecture: str  # timm's name of the architecture
-    arguments: dict[str, Any] = field(default_factory=dict)  # timm model arguments that differ from its defaults
+    arguments: dict[str, Any] = field(default_factory=dict)  # timm's arguments, where not its defaults
     image_size: int = 518  # side of the square picture in pixels
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # per channel, of values in 0..1
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
@@ -57,7 +57,9 @@ class VisionTower(nn.Module):
         self.width = int(self.model.num_features)  # type: ignore[arg-type]
 
     @classmethod
-    def from_pretrained(cls, name: str | Path, *, image_size: int | None = None, resize: str = "crop") -> VisionTower:
+    def from_pretrained(
+        cls, name: str | Path, *, image_size: int | None = None, resize: str = "crop"
+    ) -> VisionTower:
         """Load weights by timm name, hub id (`timm/vit_base_patch14_dinov2.lvd142m`) or folder.
 
         Args:
@@ -107,7 +109,7 @@ def _arguments(config: VisionConfig) -> dict[str, Any]:
 
 
 def _source(name: str | Path) -> str:
-    """timm's spelling of a folder, hub id or model name."""
+    """Spell a folder, hub id or model name as timm wants it."""
     if Path(name).expanduser().is_dir():
         return f"local-dir:{Path(name).expanduser()}"
     text = str(name)

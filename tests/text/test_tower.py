@@ -20,9 +20,7 @@ def test_states_are_the_language_models(tower, language_folder):
     full = AutoModelForCausalLM.from_pretrained(language_folder).eval()
     ids, mask, _ = tower.tokenize(["a dog runs on the beach"])
     with torch.no_grad():
-        torch.testing.assert_close(
-            tower(ids, mask), full(ids, output_hidden_states=True).hidden_states[-1]
-        )
+        torch.testing.assert_close(tower(ids, mask), full(ids, output_hidden_states=True).hidden_states[-1])
 
 
 def test_padding_changes_nothing(tower):
