@@ -93,8 +93,9 @@ def _over_cores(task: Callable[[int, int], None], n: int) -> None:
     Threads of ours rather than numba's prange: the same kernel serves one query and a thousand, and several
     callers may search at the same time, which numba's built-in threading layer does not survive.
     """
-    workers = min(cores(), (n + QUERIES_A_TASK - 1) // QUERIES_A_TASK)
-    if workers <= 1:
+    tasks = (n + QUERIES_A_TASK - 1) // QUERIES_A_TASK
+    workers = min(cores(), tasks) if tasks > 1 else 1
+    if workers == 1:
         task(0, n)
         return
     with ThreadPoolExecutor(workers, thread_name_prefix="lexiscope-search") as pool:

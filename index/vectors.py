@@ -92,34 +92,41 @@ def check_rows(matrix: csr_array | sparray | spmatrix, columns: int | None = Non
         raise InvalidValue(f"weights are numbers, not {matrix.dtype}: convert them to float32")
     csr = matrix.tocsr()
     pointers = csr.indptr.astype(np.int64, copy=False)
-    if pointers[0] != 0 or np.any(pointers[1:] < pointers[:-1]) or pointers[-1] > len(csr.indices):
+    if pointers[0] != 0 or (pointers[1:] < pointers[:-1]).any() or pointers[-1] > len(csr.indices):
         raise InvalidValue("the row pointers (indptr) of the sparse array are not ascending: build it anew")
     return _canonical(pointers, csr.indices[: pointers[-1]], csr.data[: pointers[-1]], matrix.shape[1])
 
 
 def _canonical(
-    pointers: Int64, terms: npt.NDArray[np.integer], values: npt.NDArray[np.generic], columns: int
+    pointers: Int64, terms: npt.NDArray[np.integer], values: npt.NDArray[np.number], columns: int
 ) -> Rows:
-    _refuse((terms < 0) | (terms >= columns), pointers, f"has a term outside the vocabulary of {columns}")
-    with np.errstate(over="ignore", under="ignore"):
+    if len(terms) and not (terms.min() >= 0 and terms.max() < columns):
+        outside = (terms < 0) | (terms >= columns)
+        _refuse(outside, pointers, f"has a term outside the vocabulary of {columns}")
+    with np.errstate(over="ignore", under="ignore"):  # what overflows is refused as infinite
         weights = values.astype(np.float32, copy=False)
-    _refuse_weights(weights, pointers)
+    positive = _check_weights(weights, pointers)
     rows = Rows(pointers, terms.astype(np.int32, copy=False), weights, columns)
     if not _ascending(rows):
         merged = rows.to_csr().copy()  # sum_duplicates works in place, and the caller's array stays as it is
         with np.errstate(over="ignore"):
             merged.sum_duplicates()
         rows = Rows(merged.indptr.astype(np.int64), merged.indices.astype(np.int32), merged.data, columns)
-        _refuse_weights(rows.weights, rows.pointers)
-    return rows if np.all(rows.weights > 0) else _without_zeros(rows)
+        positive = _check_weights(rows.weights, rows.pointers)
+    return rows if positive else _without_zeros(rows)
 
 
-def _refuse_weights(weights: Float32, pointers: Int64) -> None:
-    if np.all(weights >= 0) and np.all(weights < np.inf):  # false for NaN, too
-        return
+def _check_weights(weights: Float32, pointers: Int64) -> bool:
+    """Return whether all weights are above zero; raise InvalidValue for negative and infinite ones and NaN."""
+    if len(weights) == 0:
+        return True
+    least = weights.min()  # NaN when there is one
+    if least >= 0 and weights.max() < np.inf:
+        return bool(least > 0)
     _refuse(np.isnan(weights), pointers, "has a weight that is not a number (NaN)")
     _refuse(np.isinf(weights), pointers, "has a weight that is infinite as float32")
     _refuse(weights < 0, pointers, "has a negative weight")
+    return False
 
 
 def _refuse(wrong: npt.NDArray[np.bool_], pointers: Int64, what: str) -> None:

@@ -93,6 +93,11 @@ def write_something(collection: Collection, helpers) -> None:
         batch.delete_sources(["c"])
 
 
+def copy(source: str, target: str) -> None:
+    """Link what is never written to again, and copy the rest."""
+    (os.link if source.endswith(".npy") else shutil.copy2)(source, target)
+
+
 @pytest.fixture
 def start(tmp_path: Path, helpers) -> Path:
     """A folder with a few commits behind it."""
@@ -102,8 +107,7 @@ def start(tmp_path: Path, helpers) -> Path:
     return tmp_path / "start"
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("merging", [False, True], ids=["marks", "merge"])
+@pytest.mark.parametrize(("merging", "after"), [(False, False), (True, True)], ids=["marks", "merge"])
 def test_a_full_disk_at_any_step(
     start: Path, tmp_path: Path, helpers, monkeypatch, after: bool, merging: bool
 ) -> None:
@@ -120,7 +124,7 @@ def test_a_full_disk_at_any_step(
     outcomes = set()
     for step in range(1, steps + 1):
         folder = tmp_path / f"step{step}"
-        shutil.copytree(start, folder)
+        shutil.copytree(start, folder, copy_function=copy)
         with Collection.open(folder) as collection:
             with monkeypatch.context() as patched:
                 power = Power(patched)

@@ -14,7 +14,7 @@ from lexiscope.index.brute_force import search_brute_force
 from lexiscope.index.segment import LiveSegment, build_segment
 from lexiscope.index.vectors import check_rows
 
-SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 COLUMNS = 9
 
 
