@@ -117,7 +117,7 @@ def _canonical(
 
 
 def _check_weights(weights: Float32, pointers: Int64) -> bool:
-    """Return whether all weights are above zero; raise InvalidValue for negative and infinite ones and NaN."""
+    """Return whether all weights are above zero; raise InvalidValue for negative, infinite or NaN ones."""
     if len(weights) == 0:
         return True
     least = weights.min()  # NaN when there is one
