@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -127,7 +127,7 @@ class LexicalEncoder:
             for chunk in _chunks(order, batch_size, show, "texts")
         )
         back = np.argsort(order, kind="stable")
-        return rows[back] if len(back) else rows  # type: ignore[return-value]
+        return cast("csr_array", rows[back]) if len(back) else rows
 
     def _picture_rows(self, pixels: Tensor) -> Tensor:
         return self.model.picture_vectors(pixels.to(self.device))
@@ -148,7 +148,7 @@ class LexicalEncoder:
             parts = [csr_array(batch.float().cpu().numpy()) for batch in batches]
         if not parts:
             return csr_array((0, len(self.vocabulary)), dtype=np.float32)
-        return csr_array(vstack(parts, format="csr"))
+        return vstack(parts, format="csr")
 
     def decode(self, rows: csr_array, top_k: int | None = None) -> list[Any]:
         """Words of vectors, heaviest first.
