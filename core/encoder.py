@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -127,7 +127,7 @@ class LexicalEncoder:
             for chunk in _chunks(order, batch_size, show, "texts")
         )
         back = np.argsort(order, kind="stable")
-        return cast("csr_array", rows[back]) if len(back) else rows
+        return rows[back] if len(back) else rows
 
     def _picture_rows(self, pixels: Tensor) -> Tensor:
         return self.model.picture_vectors(pixels.to(self.device))
@@ -145,7 +145,7 @@ class LexicalEncoder:
 
     def _stack(self, batches: Iterable[Tensor]) -> csr_array:
         with torch.inference_mode():
-            parts = [csr_array(batch.float().cpu().numpy()) for batch in batches]
+            parts: list[csr_array] = [csr_array(batch.float().cpu().numpy()) for batch in batches]
         if not parts:
             return csr_array((0, len(self.vocabulary)), dtype=np.float32)
         return vstack(parts, format="csr")
