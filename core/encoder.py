@@ -145,10 +145,10 @@ class LexicalEncoder:
 
     def _stack(self, batches: Iterable[Tensor]) -> csr_array:
         with torch.inference_mode():
-            parts: list[csr_array] = [csr_array(batch.float().cpu().numpy()) for batch in batches]
-        if not parts:
-            return csr_array((0, len(self.vocabulary)), dtype=np.float32)
-        return vstack(parts, format="csr")
+            parts = [csr_array(batch.float().cpu().numpy()) for batch in batches]
+        empty = csr_array(np.zeros((0, len(self.vocabulary)), dtype=np.float32))
+        rows: csr_array = vstack([empty, *parts], format="csr")
+        return rows
 
     def decode(self, rows: csr_array, top_k: int | None = None) -> list[Any]:
         """Words of vectors, heaviest first.
