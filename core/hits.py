@@ -158,16 +158,16 @@ def snippet(text: str, matches: Iterable[Match], *, length: int = 160) -> str:
 
 
 def _around(sentence: str, shares: dict[str, float], length: int) -> str:
-    """Cut a long sentence down to the words around its heaviest match."""
+    """Cut a long sentence down to what stands around its heaviest match, at spaces where there are any."""
     if len(sentence) <= 1.5 * length:
         return sentence
     tokens = list(re.finditer(r"\S+", sentence))
-    if len(tokens) < 3:  # a script written without spaces
-        return sentence[:length] + "…"
     weights = [max((shares.get(word, 0.0) for word in words(token[0])), default=0.0) for token in tokens]
     middle = tokens[int(np.argmax(weights))].start()
     begin = max(0, min(middle - length // 2, len(sentence) - length))
-    kept = [token[0] for token in tokens if begin <= token.start() < begin + length]
-    before = "… " if tokens[0].start() < begin else ""
-    after = " …" if tokens[-1].start() >= begin + length else ""
-    return f"{before}{' '.join(kept)}{after}"
+    cut = sentence[begin : begin + length]
+    if begin > 0:
+        cut = re.sub(r"^\S{1,20}\s+", "", cut)
+    if begin + length < len(sentence):
+        cut = re.sub(r"\s+\S{1,20}$", "", cut)
+    return f"{'… ' if begin > 0 else ''}{cut.strip()}{' …' if begin + length < len(sentence) else ''}"

@@ -24,9 +24,15 @@ __all__ = ["clock", "output", "progress_bar", "say", "show_hits", "show_report",
 SKIPPED_SHOWN = 20
 
 
+class _Output(Console):
+    def on_broken_pipe(self) -> None:
+        """Let the command line end as it does for other output, instead of in rich's own way."""
+        raise BrokenPipeError
+
+
 def output() -> Console:
     """Standard output. Long lines are never broken: paths can be copied, and lines grepped."""
-    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    return _Output(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def say(message: str, style: str = "") -> None:
