@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,7 +57,9 @@ def index(
     else:
         show_report(report)
         if report.pictures + report.chapters:
-            output().print(f'ask it: lexiscope search {printable(out)} "what you are looking for"')
+            output().print(
+                f'ask it: lexiscope search {shlex.quote(printable(out))} "what you are looking for"'
+            )
     nothing_read = not report.added + report.updated + report.unchanged
     if report.errors and (strict or nothing_read):
         raise UnreadableSource(_complaint(report, strict=strict))

@@ -54,9 +54,18 @@ def run(folder: Path | None = None) -> None:
     Raises:
         LexiscopeError: the photographs are not there, or the folder cannot be written to.
     """
-    console = output()
-    began = time.monotonic()
     place = (folder or Path(tempfile.mkdtemp(prefix="lexiscope-quickstart-"))).expanduser().absolute()
+    try:
+        _look(output(), place)
+    except BaseException:
+        if folder is None:
+            shutil.rmtree(place, ignore_errors=True)
+        raise
+
+
+def _look(console: Console, place: Path) -> None:
+    """Index, ask, and say what comes next."""
+    began = time.monotonic()
     shown, asked = _lay_out(place)
     index = place / "index"
     _command(console, "index", shown, "--out", index)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from lexiscope.hits import snippet
+from lexiscope.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from lexiscope.hits import Hit
@@ -92,8 +93,10 @@ def _headline(hit: Hit) -> Text:
 
 
 def _matched(hit: Hit) -> Text:
+    """The words that matched most; pieces of unknown words say little and are left to --explain."""
+    terms = [term for term in hit.terms if not Vocabulary.is_piece(term[0])] or hit.terms
     line = Text("      matched: ", style="dim")
-    return line.append(", ".join(f"{word} {share:.0%}" for word, share in hit.terms), style="not dim")
+    return line.append(", ".join(f"{word} {share:.0%}" for word, share in terms), style="not dim")
 
 
 def _explanation(hit: Hit) -> Text:
