@@ -7,7 +7,6 @@ residual). `literal` is one learned weight a term, in the manner of the inferenc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,8 @@ from lexiscope.torchvision_shim import ensure_torchvision_operators
 from lexiscope.vision.tower import VisionConfig, VisionTower
 from lexiscope.vocabulary import Vocabulary
 
-
-@dataclass(frozen=True)
-class TextVectors:
-    """Rules of text vectors that are not the head's."""
-
-    saturation: float = 0.9  # k1 of BM25: a word said n times in a document weighs n (k1 + 1) / (n + k1)
+#: k1 of BM25: a word said n times in a document weighs n (k1 + 1) / (n + k1) times its literal weight.
+SATURATION = 0.9
 
 
 class LexicalModel(nn.Module):
@@ -58,7 +53,6 @@ class LexicalModel(nn.Module):
         # reaches the terms that no training text contains.
         self.literal_gain = nn.Parameter(torch.zeros(()))
         self.literal_logits = nn.Parameter(literal.clamp(min=1e-3).expm1().log())  # inverse of softplus
-        self.rules = TextVectors()
 
     @property
     def literal(self) -> Tensor:
@@ -102,8 +96,7 @@ class LexicalModel(nn.Module):
     def _presence(self, counts: Tensor, *, saturate: bool) -> Tensor:
         if not saturate:
             return (counts > 0).float()
-        k1 = self.rules.saturation
-        return counts * (k1 + 1) / (counts + k1)
+        return counts * (SATURATION + 1) / (counts + SATURATION)
 
     def _spread(self, weights: Tensor, head: LexiconHead) -> Tensor:
         """(n, terms of the head) to (n, V)."""

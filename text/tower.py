@@ -71,7 +71,8 @@ class TextTower(nn.Module):
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise ModelError(f"{name}: no causal language model can be loaded there ({reason})") from error
         rows = full.get_output_embeddings().weight.detach().clone()
-        config = TextConfig(full.config.to_dict(), max_length, prompt)
+        settings = {key: value for key, value in full.config.to_dict().items() if not key.startswith("_")}
+        config = TextConfig(settings, max_length, prompt)
         return cls(config, tokenizer, full.get_decoder()), rows
 
     def tokenize(self, texts: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:

@@ -25,7 +25,7 @@ from lexiscope.training.distil import DistilledTower, DistilStage, PictureBatche
 from lexiscope.training.language import LanguageStage, pack, read_texts
 from lexiscope.training.lexical import LexicalLoss, LexicalModule, LexicalStage
 from lexiscope.training.loop import Schedule, fit
-from lexiscope.training.recipe import AugmentSection, Recipe, _Schedule, load_recipe
+from lexiscope.training.recipe import AugmentSection, Recipe, ScheduleSection, load_recipe
 from lexiscope.training.teacher import COMPONENTS, teacher_maps
 from lexiscope.vision.tower import Preprocessor, VisionTower
 from lexiscope.vocabulary import Vocabulary
@@ -168,7 +168,7 @@ class _Run:
         fit(stage, schedule(section), self.out / "lexical", device=self.device, resume=self.resume)
 
 
-def schedule(section: _Schedule) -> Schedule:
+def schedule(section: ScheduleSection) -> Schedule:
     """The loop's schedule of a recipe's section."""
     values = section.model_dump()
     return Schedule(**{f.name: values[f.name] for f in fields(Schedule) if f.name in values})

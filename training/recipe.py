@@ -88,7 +88,9 @@ class HeadsSection(_Section):
     text: HeadSection = HeadSection()
 
 
-class _Schedule(_Section):
+class ScheduleSection(_Section):
+    """How long and how fast a stage trains (`lexiscope.training.loop.Schedule`)."""
+
     steps: int = Field(ge=1)
     batch: int = Field(ge=2)
     learning_rate: float = Field(1e-3, gt=0)
@@ -108,14 +110,14 @@ class AugmentSection(_Section):
     colour: float = Field(0.3, ge=0, lt=1)
 
 
-class DistilSection(_Schedule):
+class DistilSection(ScheduleSection):
     """Stage "distil": the picture tower copies a TFLite teacher's feature map."""
 
     teacher: str
     augment: AugmentSection = AugmentSection()
 
 
-class LanguageSection(_Schedule):
+class LanguageSection(ScheduleSection):
     """Stage "language": next-token training of the language model."""
 
     length: int = Field(128, ge=2)  # tokens a row
@@ -133,7 +135,7 @@ class LossSection(_Section):
     expansion_steps: int = Field(0, ge=0)
 
 
-class LexicalSection(_Schedule):
+class LexicalSection(ScheduleSection):
     """Stage "lexical": both towers together."""
 
     loss: LossSection = LossSection()

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm.auto import tqdm
 
-from lexiscope.errors import DatasetError
+from lexiscope.errors import DatasetError, RecipeError
 from lexiscope.training.corpus import Corpus, Shard
 
 COMPONENTS = 256
@@ -26,12 +26,19 @@ class Teacher:
     Args:
         file: the `.tflite` file.
         threads: LiteRT threads.
+
+    Raises:
+        DatasetError: there is no such file.
+        RecipeError: LiteRT is not installed.
     """
 
     def __init__(self, file: Path, threads: int = 2) -> None:
         if not file.exists():
             raise DatasetError(f"{file}: no such teacher; name the folder that holds it with --data")
-        from ai_edge_litert.interpreter import Interpreter
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError as error:
+            raise RecipeError("the teacher needs LiteRT: pip install 'lexiscope[train]'") from error
 
         self._model = Interpreter(str(file), num_threads=threads, experimental_preserve_all_tensors=True)
         self._model.allocate_tensors()
