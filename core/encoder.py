@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +39,15 @@ class LexicalEncoder:
         self.model = model.to(self.device).eval()
         self.vocabulary: Vocabulary = model.vocabulary
         self._preprocess = Preprocessor(model.vision.config)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits of all weights: vectors of two trainings never pass for one."""
+        digest = hashlib.sha256(self.vocabulary.fingerprint.encode())
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
 
     @classmethod
     def from_pretrained(

@@ -3,7 +3,7 @@
     LexiscopeError                 the input was at fault; the command line exits with 1
     ├── UnreadableSource           a file, folder or row could not be read
     ├── ModelError                 a model folder, hub name or tower does not fit
-    ├── VocabularyMismatch         vectors or indexes of two vocabularies were mixed
+    ├── VocabularyMismatch         vectors or indexes of two models were mixed
     ├── InvalidValue               a weight, id, k or recall is outside what it may be (a ValueError too)
     ├── UnknownDocument            an id is not in the index (a KeyError too)
     ├── IndexFolderError                an index folder cannot be used
@@ -48,7 +48,7 @@ class ModelError(LexiscopeError):
 
 
 class VocabularyMismatch(LexiscopeError):
-    """Vectors, models or indexes with different vocabularies were mixed."""
+    """Vectors, models or indexes with different vocabularies, or of different trainings, were mixed."""
 
 
 class InvalidValue(LexiscopeError, ValueError):

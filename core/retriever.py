@@ -47,7 +47,7 @@ class Retriever:
         encoder: the model itself where it is loaded already; else it is loaded when first needed.
 
     Raises:
-        VocabularyMismatch: the encoder's vocabulary is not the index's.
+        VocabularyMismatch: the encoder's vocabulary or weights are not the index's.
     """
 
     def __init__(self, collection: Collection, model: str, encoder: LexicalEncoder | None = None) -> None:
@@ -92,7 +92,7 @@ class Retriever:
             folder,
             vocabulary_size=len(vocabulary),
             fingerprint=vocabulary.fingerprint,
-            model={"name": model},
+            model={"name": model, "weights": encoder.fingerprint},
         )
         return cls(collection, model, encoder)
 
@@ -115,18 +115,19 @@ class Retriever:
         return self._encoder
 
     def _fitting(self, encoder: LexicalEncoder) -> LexicalEncoder:
-        theirs, ours = encoder.vocabulary.fingerprint, self.collection.fingerprint
-        if theirs == ours:
+        meta = self.collection.meta
+        made_with = str(meta.get("name", DEFAULT_MODEL))
+        here = (encoder.vocabulary.fingerprint, encoder.fingerprint)
+        if here == (self.collection.fingerprint, meta.get("weights")):
             return encoder
-        made_with = self.collection.meta.get("name", DEFAULT_MODEL)
+        what = "another vocabulary" if here[0] != self.collection.fingerprint else "other weights"
         advice = (
             "the model has changed since: index anew into another folder"
             if made_with == self.model
             else f"use that model (leave --model out, or name {made_with}), or index anew into another folder"
         )
         raise VocabularyMismatch(
-            f"{self._name} was made with the model {made_with} (vocabulary {ours}), "
-            f"but {self.model} has the vocabulary {theirs}: {advice}"
+            f"{self._name} was made with the model {made_with}, but {self.model} has {what}: {advice}"
         )
 
     @property

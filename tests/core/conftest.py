@@ -44,7 +44,7 @@ def library(tmp_path, files, tiny_encoder, model_folder):
         tmp_path / "index",
         vocabulary_size=len(tiny_encoder.vocabulary),
         fingerprint=tiny_encoder.vocabulary.fingerprint,
-        model={"name": str(model_folder)},
+        model={"name": str(model_folder), "weights": tiny_encoder.fingerprint},
     )
     with Retriever(collection, str(model_folder), tiny_encoder) as made:
         made.add([files])

@@ -28,6 +28,7 @@ class LexicalEncoder:
 
     def __init__(self, folder):
         self.vocabulary = Vocabulary.load(Path(folder) / "vocabulary.txt")
+        self.fingerprint = {fingerprint!r}  # passes for the real model that goes on
 
     from_pretrained = classmethod(lambda cls, folder: cls(folder))
 
@@ -71,10 +72,11 @@ def lexiscope(*parts, program=None):
     ],
 )
 def test_killed_in_the_middle_then_the_same_command_again(
-    tmp_path, files, model_folder, owner, name, nth, after
+    tmp_path, files, model_folder, tiny_encoder, owner, name, nth, after
 ):
     command = [*map(str, ["index", files, "--out", tmp_path / "x", "--model", model_folder, "--json"])]
-    program = STOP_AT.format(owner=owner, name=name, nth=nth, after=after, how="signal.SIGKILL")
+    place = {"owner": owner, "name": name, "nth": nth, "after": after}
+    program = STOP_AT.format(**place, how="signal.SIGKILL", fingerprint=tiny_encoder.fingerprint)
     assert lexiscope(*command, program=program).returncode == -signal.SIGKILL
     with Retriever.open(tmp_path / "x") as left:
         kept = len(left)
@@ -91,7 +93,8 @@ def test_killed_in_the_middle_then_the_same_command_again(
 
 
 def test_interrupted(tmp_path, files, model_folder):
-    program = STOP_AT.format(owner="indexing", name="_open", nth=2, after=False, how="signal.SIGINT")
+    place = {"owner": "indexing", "name": "_open", "nth": 2, "after": False}
+    program = STOP_AT.format(**place, how="signal.SIGINT", fingerprint="")
     done = lexiscope("index", files, "--out", tmp_path / "x", "--model", model_folder, program=program)
     assert done.returncode == 130
     assert done.stderr.strip().splitlines()[-1].startswith("lexiscope: interrupted")

@@ -7,9 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from PIL import Image
 
-from lexiscope import Retriever, indexing, sources
+from lexiscope import LexicalEncoder, Retriever, indexing, sources
 from lexiscope.errors import (
     DamagedIndex,
     IndexFolderError,
@@ -214,7 +215,7 @@ def test_another_vocabulary_is_refused(library, tmp_path, model_folder):
     swapped = Vocabulary.load(other / "vocabulary.txt").fingerprint
     (other / "config.json").write_text(config.replace(library.collection.fingerprint, swapped))
     folder = library.collection.folder
-    with pytest.raises(VocabularyMismatch, match=f"{model_folder}.*{swapped}.*leave --model out"):
+    with pytest.raises(VocabularyMismatch, match=f"{model_folder}.*another vocabulary.*leave --model out"):
         Retriever.open(folder, model=other)
     assert Retriever.open(folder, model=model_folder).model == str(model_folder)
 
@@ -223,6 +224,15 @@ def test_a_model_that_changed_in_its_place(library, tiny_encoder, monkeypatch):
     monkeypatch.setattr(Collection, "fingerprint", property(lambda self: "0" * 16))
     with pytest.raises(VocabularyMismatch, match="has changed since: index anew"):
         Retriever(library.collection, library.model, tiny_encoder)
+
+
+def test_a_model_trained_further_is_refused_although_its_words_are_the_same(library, tmp_path, model_folder):
+    further = LexicalEncoder.from_pretrained(model_folder, device="cpu")
+    with torch.no_grad():
+        further.model.vision_head.bias[0] += 1e-3
+    further.save_pretrained(tmp_path / "further")
+    with pytest.raises(VocabularyMismatch, match="other weights"):
+        Retriever.open(library.collection.folder, model=tmp_path / "further")
 
 
 def test_the_index_remembers_its_model(library):
