@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lexiscope.lazy import lazy
+
 if TYPE_CHECKING:
     from lexiscope.evaluation.captioned import CaptionedPictures
     from lexiscope.evaluation.datasets import open_dataset
@@ -25,11 +27,4 @@ _HOME = {
 }
 
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> object:
-        """Load a public name from the module it lives in."""
-        from importlib import import_module
-
-        if name not in _HOME:
-            raise AttributeError(f"module 'lexiscope.evaluation' has no attribute {name!r}")
-        return getattr(import_module(_HOME[name]), name)
+    __getattr__, __dir__ = lazy(__name__, _HOME)

@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lexiscope.lazy import lazy
+
 if TYPE_CHECKING:
     from lexiscope.index.collection import Collection
     from lexiscope.index.documents import Document, DocumentStore
@@ -36,15 +38,4 @@ _HOME = {
 }
 
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> object:
-        """Load a public name from the module it lives in (PEP 562)."""
-        from importlib import import_module
-
-        if name not in _HOME:
-            raise AttributeError(f"module 'lexiscope.index' has no attribute {name!r}")
-        return getattr(import_module(_HOME[name]), name)
-
-    def __dir__() -> list[str]:
-        """List the public names, loaded or not."""
-        return sorted({*globals(), *__all__})
+    __getattr__, __dir__ = lazy(__name__, _HOME)

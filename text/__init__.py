@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lexiscope.lazy import lazy
+
 if TYPE_CHECKING:
     from lexiscope.text.passages import Passage, cut_passages
+    from lexiscope.text.tower import TextConfig, TextTower
     from lexiscope.text.transcripts import Transcript, Unit, read_transcript
 
-__all__ = ["Passage", "Transcript", "Unit", "cut_passages", "read_transcript"]
+__all__ = ["Passage", "TextConfig", "TextTower", "Transcript", "Unit", "cut_passages", "read_transcript"]
 
 _HOME = {
     "Passage": "lexiscope.text.passages",
+    "TextConfig": "lexiscope.text.tower",
+    "TextTower": "lexiscope.text.tower",
     "Transcript": "lexiscope.text.transcripts",
     "Unit": "lexiscope.text.transcripts",
     "cut_passages": "lexiscope.text.passages",
@@ -22,11 +27,4 @@ _HOME = {
 }
 
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> object:
-        """Load a public name from the module it lives in."""
-        from importlib import import_module
-
-        if name not in _HOME:
-            raise AttributeError(f"module 'lexiscope.text' has no attribute {name!r}")
-        return getattr(import_module(_HOME[name]), name)
+    __getattr__, __dir__ = lazy(__name__, _HOME)
