@@ -63,6 +63,7 @@ class LexicalBatch:
     ids: Tensor  # (n, length) tokens of one caption each
     mask: Tensor  # (n, length)
     presence: Tensor  # (n, terms): 1 where a term of the head stands in the caption
+    owners: Tensor  # (n,) the pictures' rows
 
 
 class LexicalStage:
@@ -81,16 +82,18 @@ class LexicalStage:
         self.module, self.pictures, self.weights = module, pictures, loss
         self.size, self.seed, self._evaluate = batch, seed, evaluate
         self._places = _places(module.model)
+        captions = pictures.corpus.captions
+        self._captions = [caption for listed in captions for caption in listed]
+        self._owners = np.repeat(np.arange(len(captions)), [len(listed) for listed in captions])
 
     def batch(self, step: int) -> LexicalBatch:
-        """Pictures of the step's rows, each with one of its captions."""
-        corpus = self.pictures.corpus
-        rows = epoch_rows(step, self.size, len(corpus), self.seed)
+        """Captions with their pictures; five captions of a picture are five samples."""
+        chosen = epoch_rows(step, self.size, len(self._captions), self.seed)
+        captions, rows = [self._captions[number] for number in chosen], self._owners[chosen]
         pixels, maps = self.pictures.draw(rows, step)
-        rng = np.random.default_rng([self.seed, step, 1])
-        captions = [corpus.captions[row][rng.integers(len(corpus.captions[row]))] for row in rows]
         ids, mask = self._tokens(captions)
-        return LexicalBatch(pixels, maps, ids, mask, self._presence(captions))
+        owners = torch.from_numpy(rows).to(self.pictures.device)
+        return LexicalBatch(pixels, maps, ids, mask, self._presence(captions), owners)
 
     def loss(self, batch: LexicalBatch, step: int) -> tuple[Tensor, dict[str, float]]:
         """The formula of this module, and its parts."""
@@ -98,7 +101,7 @@ class LexicalStage:
         states = model.vision(batch.pixels)
         picture = model.vision_head.weights(states).float()
         text = self._text(batch, step)
-        contrast = self._contrast(picture, text)
+        contrast = self._contrast(picture, text, batch.owners)
         regularise = REGULARISERS[weights.regulariser]
         ramp = quadratic_ramp(step, weights.ramp)
         use_i, use_t = regularise(F.normalize(picture, dim=-1)), regularise(F.normalize(text, dim=-1))
@@ -122,14 +125,14 @@ class LexicalStage:
             return literal
         return torch.maximum(model.text_weights(batch.ids, batch.mask).float(), literal)
 
-    def _contrast(self, picture: Tensor, text: Tensor) -> Tensor:
+    def _contrast(self, picture: Tensor, text: Tensor, owners: Tensor) -> Tensor:
         model = self.module.model
         size = len(model.vocabulary)
         cut_i = F.normalize(model.vision_head.keep(picture, size), dim=-1)
         cut_t = F.normalize(model.text_head.keep(text, size), dim=-1)
         whole_i, whole_t = F.normalize(picture, dim=-1), F.normalize(text, dim=-1)
         scale = self.module.scale
-        return 0.5 * (info_nce(cut_i, whole_t, scale) + info_nce(whole_i, cut_t, scale))
+        return 0.5 * (info_nce(cut_i, whole_t, scale, owners) + info_nce(whole_i, cut_t, scale, owners))
 
     def _tokens(self, captions: list[str]) -> tuple[Tensor, Tensor]:
         ids, mask, owners = self.module.model.text.tokenize(captions)

@@ -7,16 +7,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def info_nce(left: Tensor, right: Tensor, scale: Tensor | float) -> Tensor:
+def info_nce(left: Tensor, right: Tensor, scale: Tensor | float, owners: Tensor | None = None) -> Tensor:
     """Symmetric InfoNCE of matching rows, the mean of both directions (CLIP, LexVLA).
 
     Args:
         left: (n, terms) vectors.
         right: (n, terms) vectors; row i belongs to row i of `left`.
         scale: 1 / temperature.
+        owners: (n,) what each row is of; rows of the same (two captions of one picture) are no
+            negatives of one another. None: all differ.
     """
     scores = scale * left @ right.T
     target = torch.arange(len(left), device=left.device)
+    if owners is not None:
+        twins = (owners[:, None] == owners[None, :]) & (target[:, None] != target[None, :])
+        scores = scores.masked_fill(twins, float("-inf"))
     return 0.5 * (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target))
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
+from lexiscope import storage
 from lexiscope.errors import DatasetError
 from lexiscope.model import LexicalModel
 from lexiscope.training.assemble import (
@@ -139,16 +141,21 @@ class _Run:
         return folder
 
     def _model(self, corpus: Corpus, vision: VisionTower, language: Path) -> LexicalModel:
-        captions = self._captions(corpus)
-        kept, spoken_file = self.out / "vocabulary.txt", self.out / "spoken.json"
-        if not (self.resume and spoken_file.exists()):
-            vocabulary, spoken = make_vocabulary(self.recipe, captions, read_texts(self._texts()))
-            vocabulary.save(kept)
-            spoken_file.write_text(json.dumps(spoken))
-        vocabulary, spoken = Vocabulary.load(kept), json.loads(spoken_file.read_text())
+        vocabulary, spoken, literal = self._lexicon(corpus)
         text, rows = make_text(self.recipe.text, language)
-        literal = inverse_document_frequency(vocabulary, [*captions, *read_texts(self._texts())])
         return make_model(self.recipe, vocabulary, spoken, vision, text, rows, literal).to(self.device)
+
+    def _lexicon(self, corpus: Corpus) -> tuple[Vocabulary, list[int], Tensor]:
+        """The vocabulary, the ids of the terms that the heads can say, and the literal weights' start."""
+        terms, rest = self.out / storage.VOCABULARY, self.out / "lexicon.safetensors"
+        if not (self.resume and rest.exists()):  # written last
+            captions = self._captions(corpus)
+            vocabulary, spoken = make_vocabulary(self.recipe, captions, read_texts(self._texts()))
+            literal = inverse_document_frequency(vocabulary, [*captions, *read_texts(self._texts())])
+            vocabulary.save(terms)
+            save_file({"spoken": torch.tensor(spoken), "literal": literal}, rest)
+        found = load_file(rest)
+        return Vocabulary.load(terms), found["spoken"].tolist(), found["literal"]
 
     def _lexical(self, model: LexicalModel, to_teacher: torch.nn.Linear | None, corpus: Corpus) -> None:
         section = self.recipe.lexical
