@@ -22,6 +22,18 @@ def test_info_nce_is_the_mean_of_both_directions():
     assert info_nce(left, right, 1.0).item() == pytest.approx(((rows + columns) / 2).item(), rel=1e-6)
 
 
+def test_two_captions_of_one_picture_are_no_negatives():
+    left, right = torch.rand(3, 4), torch.rand(3, 4)
+    owners = torch.tensor([7, 7, 9])
+    alone = info_nce(left, right, 1.0, owners)
+    scores = left @ right.T
+    scores[0, 1] = scores[1, 0] = float("-inf")
+    rows = -torch.log_softmax(scores, dim=1).diagonal().mean()
+    columns = -torch.log_softmax(scores, dim=0).diagonal().mean()
+    assert alone.item() == pytest.approx(((rows + columns) / 2).item(), rel=1e-6)
+    assert torch.equal(info_nce(left, right, 1.0, torch.arange(3)), info_nce(left, right, 1.0))
+
+
 def test_flops_and_overuse_by_hand():
     s = torch.tensor([[1.0, 0.0], [1.0, 2.0]])  # means 1 and 1
     assert flops(s).item() == pytest.approx(2.0)
