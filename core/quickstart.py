@@ -41,7 +41,7 @@ PHOTOGRAPHS = (
 )
 #: The other half of a stereo pair: not indexed, so that it can be asked with.
 ASKED_WITH = "motorcycle_left.png"
-PICTURE_QUESTION = "a close-up of a cat's face"
+PICTURE_QUESTION = "a rocket taking off into the sky"
 EPISODE_QUESTION = "why is the suit of an astronaut orange?"
 
 
