@@ -92,9 +92,16 @@ def _headline(hit: Hit) -> Text:
     return line.append(f"  {hit.source}", style="dim") if hit.episode else line
 
 
+_WORTH_SHOWING = 0.01  # share of the score
+
+
 def _matched(hit: Hit) -> Text:
-    """The words that matched most; pieces of unknown words say little and are left to --explain."""
-    terms = [term for term in hit.terms if not Vocabulary.is_piece(term[0])] or hit.terms
+    """The words that matched most; pieces of unknown words and shares near nothing are left to --explain."""
+    terms = [
+        (word, share)
+        for word, share in hit.terms
+        if share >= _WORTH_SHOWING and not Vocabulary.is_piece(word)
+    ] or hit.terms
     line = Text("      matched: ", style="dim")
     return line.append(", ".join(f"{word} {share:.0%}" for word, share in terms), style="not dim")
 
