@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from lexiscope import storage
-from lexiscope.errors import DatasetError
+from lexiscope.errors import DatasetError, RecipeError
 from lexiscope.model import LexicalModel
 from lexiscope.training.assemble import (
     inverse_document_frequency,
@@ -52,11 +52,14 @@ def run(
         The folder of the trained model.
 
     Raises:
-        RecipeError: the recipe is not valid, or the loss is no longer a number.
+        RecipeError: the recipe is not valid, `out` holds another run, or the loss is no longer a number.
         DatasetError: a data file is missing or does not fit.
     """
     rules = load_recipe(recipe)
     return _Run(rules, data or Path(), out or Path("runs") / rules.name, resume).all()
+
+
+_STAGES = ("distil", "language", "lexical")
 
 
 class _Run:
@@ -72,6 +75,10 @@ class _Run:
             raise DatasetError(
                 f"{data / missing[0]}: no such file; name the folder that holds it with --data"
             )
+
+        begun = [stage for stage in _STAGES if (out / stage / "checkpoint").exists()]
+        if begun and not resume:
+            raise RecipeError(f"{out}: holds an earlier run; go on with it (--resume), or name another --out")
 
     def all(self) -> Path:
         self.out.mkdir(parents=True, exist_ok=True)

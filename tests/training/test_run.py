@@ -150,6 +150,14 @@ def test_a_resumed_run_is_the_same_to_the_bit(data, tmp_path, monkeypatch):
         assert torch.equal(tensor, right[name]), name
 
 
+def test_an_earlier_run_is_not_written_over(data, tmp_path):
+    checkpoint = tmp_path / "run" / "lexical" / "checkpoint"
+    checkpoint.mkdir(parents=True)
+    with pytest.raises(RecipeError, match="--resume"):
+        run(recipe(tmp_path), data=data, out=tmp_path / "run")
+    assert checkpoint.exists()
+
+
 def test_a_missing_data_file_says_what_to_name(tmp_path):
     with pytest.raises(DatasetError, match="--data"):
         run(recipe(tmp_path), data=tmp_path / "nowhere", out=tmp_path / "run")
