@@ -52,6 +52,7 @@ def stop(*given, **named):
     return result
 
 setattr(owner, name, stop)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background inherits "ignore"
 main()
 """
 
