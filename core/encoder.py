@@ -21,9 +21,9 @@ from lexiscope.vision.tower import Preprocessor
 from lexiscope.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    pass
+    from PIL.Image import Image
 
-Picture = "str | Path | bytes | Image"
+    Picture = str | Path | bytes | Image
 
 
 class LexicalEncoder:
@@ -67,7 +67,7 @@ class LexicalEncoder:
 
     def encode_image(
         self,
-        pictures: Picture | Sequence[Picture],  # type: ignore[valid-type]
+        pictures: Picture | Sequence[Picture],
         *,
         batch_size: int = 32,
         show_progress_bar: bool | None = None,

@@ -6,7 +6,7 @@
     ├── VocabularyMismatch         vectors or indexes of two models were mixed
     ├── InvalidValue               a weight, id, k or recall is outside what it may be (a ValueError too)
     ├── UnknownDocument            an id is not in the index (a KeyError too)
-    ├── IndexFolderError                an index folder cannot be used
+    ├── IndexFolderError       an index folder cannot be used
     │   ├── DamagedIndex           a checksum, count or file of it is wrong
     │   └── IndexLocked            another process is writing to it
     ├── DatasetError               an evaluation or training data set does not fit

@@ -175,13 +175,15 @@ class _Run:
         encoder = self.encoder()
         side = encoder.model.vision.config.image_size
         opened = list(self._pool.map(lambda pair: _open(pair[1], side), taken))
-        good = [place for place, picture in enumerate(opened) if not isinstance(picture, UnreadableSource)]
-        for (_, item), picture in zip(taken, opened, strict=True):
+        good: list[Image] = []
+        for pair, picture in zip(taken, opened, strict=True):
             if isinstance(picture, UnreadableSource):
-                self.skipped.append(skip(item.key, picture))
+                self.skipped.append(skip(pair[1].key, picture))
+            else:
+                good.append(picture)
+                self.entries.append(pair)
         if good:
-            self.rows.append(encoder.encode_image([opened[place] for place in good], show_progress_bar=False))
-            self.entries += [taken[place] for place in good]
+            self.rows.append(encoder.encode_image(good, show_progress_bar=False))
         self._advance(len(taken))
 
     def _encode_passages(self) -> None:

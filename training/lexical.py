@@ -136,9 +136,8 @@ class LexicalStage:
 
     def _tokens(self, captions: list[str]) -> tuple[Tensor, Tensor]:
         ids, mask, owners = self.module.model.text.tokenize(captions)
-        first = np.unique(owners.numpy(), return_index=True)[
-            1
-        ]  # a caption longer than a window keeps its first
+        # Of a caption longer than a window only the first window is trained on.
+        _, first = np.unique(owners.numpy(), return_index=True)
         device = self.pictures.device
         return ids[first].to(device), mask[first].to(device)
 

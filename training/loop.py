@@ -113,7 +113,7 @@ class _Trainer:
         self.stage.module.train()
         rate = self.schedule.rate(step)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["scale"]
+            group["lr"] = rate
         with self._autocast():
             loss, figures = self.stage.loss(self.stage.batch(step), step)
         if not math.isfinite(loss.item()):
@@ -225,8 +225,8 @@ def _groups(parameters: dict[str, nn.Parameter], decay: float) -> list[dict[str,
     matrices = [p for p in parameters.values() if p.ndim > 1]
     vectors = [p for p in parameters.values() if p.ndim <= 1]
     return [
-        {"params": matrices, "weight_decay": decay, "scale": 1.0},
-        {"params": vectors, "weight_decay": 0.0, "scale": 1.0},
+        {"params": matrices, "weight_decay": decay},
+        {"params": vectors, "weight_decay": 0.0},
     ]
 
 
