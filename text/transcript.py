@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-__all__ = ["Transcript", "Unit", "mend_times", "seconds"]
+__all__ = ["Mark", "Transcript", "Unit", "mend_times", "seconds"]
 
 log = logging.getLogger(__name__)
 
@@ -26,14 +26,28 @@ class Unit:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A chapter as the creator of the episode published it."""
+
+    start: float  # seconds from the beginning of the recording
+    title: str  # as published, so it may be empty
+    end: float | None = None  # seconds, after `start`; None: until the next mark
+    url: str = ""
+    image: str = ""
+    hidden: bool = False  # not in the table of contents: Podcasting 2.0 `"toc": false`
+
+
+@dataclass(frozen=True)
 class Transcript:
-    """An episode: its units in the order of the file, and what the file says about it."""
+    """An episode: its units in the order of the file, and what is published about it."""
 
     title: str
     units: tuple[Unit, ...]
-    description: str = ""
+    description: str = ""  # plain text; lines are kept
     url: str = ""
     audio: str = ""
+    marks: tuple[Mark, ...] = ()  # the creator's chapters, by start; empty: none were published
+    published: str = ""  # the date and time of publication, ISO 8601 where it could be read
 
     @property
     def speakers(self) -> tuple[str, ...]:
