@@ -95,9 +95,8 @@ def _playable(transcript: Transcript, cuts: Sequence[int]) -> list[int]:
 
 def _generated(transcript: Transcript, cuts: Sequence[int], titles: Sequence[str]) -> list[Chapter]:
     units = transcript.units
-    times = list(
-        accumulate((unit.start for unit in units), lambda last, start: last if start is None else start)
-    )
+    stated = accumulate((unit.start for unit in units), lambda last, start: last if start is None else start)
+    times = list(stated)
     starts = [times[cut] for cut in cuts]
     lasts = [*(cut - 1 for cut in cuts[1:]), len(units) - 1]
     ends = [*starts[1:], units[-1].end] if units else []
@@ -153,7 +152,7 @@ def _first_units(transcript: Transcript, marks: Sequence[Mark]) -> list[int]:
 def _shares(transcript: Transcript, marks: Sequence[Mark]) -> list[int]:
     """Share out units without times by the lengths of the chapters: people talk at an even pace."""
     log.warning(
-        "%s: the transcript has no times; its words are shared out among the creator's chapters by their lengths",
+        "%s: the transcript has no times; its words are shared out by the lengths of the creator's chapters",
         transcript.title,
     )
     lengths = [after.start - mark.start for mark, after in pairwise(marks)]
