@@ -8,10 +8,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-__all__ = ["Mark", "Transcript", "Unit", "mend_times", "seconds"]
+__all__ = ["Mark", "Transcript", "Unit", "mend_times", "one_line", "seconds"]
 
 log = logging.getLogger(__name__)
 
+# Half of a pair, as broken JSON has it, is in no encoding; control characters are in no language.
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _STAMP = re.compile(r"(?:(?:(\d+):)?(\d{1,3}):)?(\d+(?:[.,]\d*)?)")
 
 
@@ -47,12 +50,21 @@ class Transcript:
     url: str = ""
     audio: str = ""
     marks: tuple[Mark, ...] = ()  # the creator's chapters, by start; empty: none were published
-    published: str = ""  # the date and time of publication, ISO 8601 where it could be read
+    published: str = ""  # the date and time of publication, ISO 8601; empty: the file does not say
 
     @property
     def speakers(self) -> tuple[str, ...]:
         """All speakers by name, in the order in which they first speak."""
         return tuple(dict.fromkeys(unit.speaker for unit in self.units if unit.speaker))
+
+
+def one_line(text: str) -> str:
+    r"""Make a text safe to show, encode and store: single spaces, no control characters, valid Unicode.
+
+    >>> one_line(" Good\n evening\x00 ")
+    'Good evening'
+    """
+    return " ".join(_SURROGATE.sub("\ufffd", _CONTROL.sub(" ", text)).split())
 
 
 def seconds(value: object) -> float | None:
@@ -86,16 +98,16 @@ def mend_times(units: Iterable[Unit], name: str) -> tuple[Unit, ...]:
     kept: list[Unit] = []
     backwards, upside_down, latest = 0, 0, 0.0
     for unit in units:
-        text = " ".join(unit.text.split())
+        text = one_line(unit.text)
         if not text:
             continue
-        end = unit.end
+        speaker, end = one_line(unit.speaker or "") or None, unit.end
         if unit.start is not None:
             backwards += unit.start < latest
             latest = unit.start
             if end is not None and end < unit.start:
                 upside_down, end = upside_down + 1, None
-        kept.append(replace(unit, text=text, end=end))
+        kept.append(replace(unit, text=text, speaker=speaker, end=end))
     if backwards:
         log.warning("%s: %d times are out of order; the order of the file is kept", name, backwards)
     if upside_down:
