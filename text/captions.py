@@ -20,7 +20,11 @@ _SRT_HEAD = re.compile(r"\s*(?:\d+\s*\n)?\s*\d+:\d+:\d+[,.]\d+\s*-->")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
 _INNER_TIME = re.compile(r"<(?:\d+:)?\d+:\d+\.\d+>")
 _TAG = re.compile(r"</?(?:[cibuv]|rt|ruby|lang|font|s)(?:[.\s][^>]*)?>|<[\d:.]+>|\{\\[^}]*\}", re.IGNORECASE)
-_NOTE = re.compile(r"^(title|description|url|audio)\s*:\s*(.+)$", re.IGNORECASE | re.MULTILINE)
+_NOTE = re.compile(r"^(title|url|audio)\s*:\s*(.+)$", re.IGNORECASE | re.MULTILINE)
+# A description goes on to the next field, or to the end of the comment: it may list chapters, line by line.
+_DESCRIPTION = re.compile(
+    r"^description\s*:\s*(.+?)\s*(?=\Z|^(?:title|url|audio)\s*:)", re.IGNORECASE | re.MULTILINE | re.DOTALL
+)
 
 
 def is_vtt(text: str) -> bool:
@@ -110,6 +114,8 @@ def _notes(comments: list[str]) -> Iterator[tuple[str, str]]:
     for comment in comments:
         for key, value in _NOTE.findall(comment):
             yield key.lower(), " ".join(value.split())
+        for value in _DESCRIPTION.findall(comment):
+            yield "description", value
 
 
 def _log_unread(text: str, read: int, name: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lexiscope.errors import UnreadableSource, printable
 
-__all__ = ["decode", "read_text"]
+__all__ = ["decode", "read_bytes", "read_text"]
 
 _MARKS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -27,6 +27,21 @@ def read_text(path: str | Path) -> str:
     Raises:
         UnreadableSource: it cannot be opened, is empty, or is no text.
     """
+    text = decode(read_bytes(path))
+    # A text has next to no control characters; a picture or a recording has hundreds in its first kilobytes.
+    if len(_CONTROL.findall(text[:8192])) > len(text[:8192]) // 100:
+        raise UnreadableSource(
+            f"{printable(path)}: is no text; name a transcript (vtt, srt, json, txt or md)"
+        )
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Read a whole file.
+
+    Raises:
+        UnreadableSource: it cannot be opened, or is empty.
+    """
     name = printable(path)
     try:
         with open(path, "rb") as file:
@@ -42,11 +57,7 @@ def read_text(path: str | Path) -> str:
         raise UnreadableSource(f"{name}: cannot be read ({reason}); check the file") from None
     if not data:
         raise UnreadableSource(f"{name}: the file is empty (0 bytes); copy it again from where it came")
-    text = decode(data)
-    # A text has next to no control characters; a picture or a recording has hundreds in its first kilobytes.
-    if len(_CONTROL.findall(text[:8192])) > len(text[:8192]) // 100:
-        raise UnreadableSource(f"{name}: is no text; name a transcript (vtt, srt, json, txt or md)")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return data
 
 
 def decode(data: bytes) -> str:

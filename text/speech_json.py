@@ -18,6 +18,7 @@ from itertools import groupby
 from typing import Any
 
 from lexiscope.errors import UnreadableSource
+from lexiscope.text.markup import has_markup, plain_text
 from lexiscope.text.speakers import name_turns
 from lexiscope.text.transcript import Unit, seconds
 
@@ -29,6 +30,10 @@ _WORDWISE = 2.0
 _PAUSE = 1.0
 # An utterance ends at the end of a sentence once it has this many words.
 _ENOUGH_WORDS = 8
+# Without sentences or pauses an utterance is cut at its widest gap before it has more words than this.
+_MANY_WORDS = 60
+# Words are shorter than this on average; where words are not spaced, segments are longer.
+_LONG_WORD = 10
 _SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？")
 
 
@@ -59,10 +64,16 @@ def read_json(text: str, name: str) -> tuple[list[Unit], dict[str, str]]:
     if not segments:
         raise NoTranscript(f"{name}: JSON, but no transcript that is known (no segments with text in it)")
     units = [unit for segment in segments for unit in segment.units()]
-    words = sum(len(unit.text.split()) for unit in units)
-    if words < _WORDWISE * len(units):
+    if _are_words(units):
         units = list(_utterances(units))
     return name_turns(units), _about(data)
+
+
+def _are_words(units: list[Unit]) -> bool:
+    """Tell segments of a word or two from segments of speech."""
+    words = sum(len(unit.text.split()) for unit in units)
+    letters = sum(len(unit.text.strip()) for unit in units)
+    return words < _WORDWISE * len(units) and letters < _LONG_WORD * len(units)
 
 
 @dataclass(frozen=True)
@@ -73,9 +84,11 @@ class _Segment:
     words: tuple[Unit, ...]  # with the speaker of each, if the file says; may be empty
 
     def units(self) -> Iterable[Unit]:
-        """The segment itself, or its parts where more than one person speaks in it."""
+        """The segment itself, or its parts where more than one person speaks in it, or without end."""
         if len({word.speaker for word in self.words}) < 2:
             speaker = self.unit.speaker or (self.words[0].speaker if self.words else None)
+            if len(self.words) > _MANY_WORDS:
+                return _utterances(replace(word, speaker=speaker) for word in self.words)
             return [replace(self.unit, speaker=speaker)]
         turns = groupby(self.words, key=lambda word: word.speaker)
         return [_joined(list(turn)) for _, turn in turns]
@@ -103,6 +116,8 @@ def _unit(entry: dict[str, Any]) -> Unit | None:
     text = next((entry[key] for key in ("body", "text", "word") if isinstance(entry.get(key), str)), None)
     if text is None:
         return None
+    if has_markup(text):  # the space before a word tells that words are to be joined as they are
+        text = " " * text[:1].isspace() + plain_text(text)
     offsets = entry.get("offsets")
     if isinstance(offsets, dict):  # whisper.cpp counts milliseconds
         times = [seconds(offsets.get(key)) for key in ("from", "to")]
@@ -127,11 +142,27 @@ def _utterances(words: Iterable[Unit]) -> Iterator[Unit]:
     current: list[Unit] = []
     for word in words:
         if current and _ends(current, word):
-            yield _joined(current)
+            yield from map(_joined, _short_enough(current))
             current = []
         current.append(word)
     if current:
-        yield _joined(current)
+        yield from map(_joined, _short_enough(current))
+
+
+def _short_enough(words: list[Unit]) -> Iterator[list[Unit]]:
+    """Cut what has too many words at the widest gaps, away from where it begins and ends."""
+    while len(words) > _MANY_WORDS:
+        places = range(_ENOUGH_WORDS, _MANY_WORDS + 1)
+        place = max(places, key=lambda place: (_gap(words[place - 1], words[place]), place))
+        yield words[:place]
+        words = words[place:]
+    yield words
+
+
+def _gap(word: Unit, following: Unit) -> float:
+    """Seconds of silence between two words; 0 if unknown."""
+    until = word.end if word.end is not None else word.start
+    return 0.0 if until is None or following.start is None else max(0.0, following.start - until)
 
 
 def _ends(current: list[Unit], word: Unit) -> bool:
@@ -157,7 +188,7 @@ def _about(data: object) -> dict[str, str]:
     if not isinstance(data, dict):
         return {}
     keys = ("title", "description", "url", "audio")
-    return {key: " ".join(data[key].split()) for key in keys if isinstance(data.get(key), str)}
+    return {key: data[key].strip() for key in keys if isinstance(data.get(key), str)}
 
 
 def _broken(text: str, name: str, error: json.JSONDecodeError) -> str:

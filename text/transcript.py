@@ -12,7 +12,7 @@ __all__ = ["Mark", "Transcript", "Unit", "mend_times", "one_line", "seconds"]
 
 log = logging.getLogger(__name__)
 
-# Half of a pair, as broken JSON has it, is in no encoding; control characters are in no language.
+# Half of a pair, as broken JSON has it, is in no encoding.
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _STAMP = re.compile(r"(?:(?:(\d+):)?(\d{1,3}):)?(\d+(?:[.,]\d*)?)")
@@ -64,7 +64,11 @@ def one_line(text: str) -> str:
     >>> one_line(" Good\n evening\x00 ")
     'Good evening'
     """
-    return " ".join(_SURROGATE.sub("\ufffd", _CONTROL.sub(" ", text)).split())
+    return " ".join(_encodable(_CONTROL.sub(" ", text)).split())
+
+
+def _encodable(text: str) -> str:
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def seconds(value: object) -> float | None:
@@ -98,7 +102,7 @@ def mend_times(units: Iterable[Unit], name: str) -> tuple[Unit, ...]:
     kept: list[Unit] = []
     backwards, upside_down, latest = 0, 0, 0.0
     for unit in units:
-        text = one_line(unit.text)
+        text = " ".join(_encodable(unit.text).split())
         if not text:
             continue
         speaker, end = one_line(unit.speaker or "") or None, unit.end
