@@ -96,7 +96,7 @@ def write_id3(chapters: Sequence[Chapter], out: str | Path, *, audio: str | Path
     import mutagen
     from mutagen.mp3 import MP3
 
-    with _clear_errors(audio):
+    with _clear_errors(audio, "is no MP3 that can be read"):
         found = mutagen.File(os.fspath(audio))
     if not isinstance(found, MP3):
         raise UnreadableSource(
@@ -171,7 +171,7 @@ def _aside(folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _clear_errors(path: str | Path) -> Iterator[None]:
+def _clear_errors(path: str | Path, problem: str = "its ID3 tag cannot be read") -> Iterator[None]:
     """Say in one line what keeps a tag from being read."""
     from mutagen import MutagenError
 
@@ -179,6 +179,4 @@ def _clear_errors(path: str | Path) -> Iterator[None]:
         yield
     except (MutagenError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise UnreadableSource(
-            f"{printable(path)}: its ID3 tag cannot be read ({reason}); check the file"
-        ) from None
+        raise UnreadableSource(f"{printable(path)}: {problem} ({reason}); check the file") from None

@@ -87,11 +87,15 @@ class _Segment:
         """The segment itself, or its parts where more than one person speaks in it, or without end."""
         if len({word.speaker for word in self.words}) < 2:
             speaker = self.unit.speaker or (self.words[0].speaker if self.words else None)
-            if len(self.words) > _MANY_WORDS:
+            if len(self.words) > _MANY_WORDS and self._words_are_all():
                 return _utterances(replace(word, speaker=speaker) for word in self.words)
             return [replace(self.unit, speaker=speaker)]
         turns = groupby(self.words, key=lambda word: word.speaker)
         return [_joined(list(turn)) for _, turn in turns]
+
+    def _words_are_all(self) -> bool:
+        spoken = "".join(word.text for word in self.words)
+        return "".join(spoken.split()) == "".join(self.unit.text.split())
 
 
 def _segments(data: object) -> Iterator[_Segment]:

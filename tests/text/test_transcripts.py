@@ -160,6 +160,48 @@ def test_words_are_parted_by_a_pause_and_by_a_clock_that_jumps_back() -> None:
     assert [unit.text for unit in units(json.dumps({"segments": segments}))] == ["w0 w1", "w2", "w3"]
 
 
+def words_without_sentences(number: int) -> list[dict[str, object]]:
+    """Words of 0.2 seconds, 0.1 apart, and after every 50th a gap of half a second."""
+    starts = [round(n * 0.3 + n // 50 * 0.4, 3) for n in range(number)]
+    return [
+        {"word": f" w{n}", "start": start, "end": round(start + 0.2, 3)} for n, start in enumerate(starts)
+    ]
+
+
+def test_endless_words_are_cut_at_the_widest_gaps() -> None:
+    words = words_without_sentences(125)
+    for data in (
+        {"words": words},
+        {"segments": [{"text": "".join(f" w{n}" for n in range(125)), "words": words}]},
+    ):
+        found = units(json.dumps(data))
+        assert [len(unit.text.split()) for unit in found] == [50, 50, 25]
+        assert [(unit.start, unit.end) for unit in found] == [(0.0, 14.9), (15.4, 30.3), (30.8, 38.2)]
+
+
+def test_words_that_are_not_all_replace_no_text() -> None:
+    segment = {"text": "More than the words say.", "words": words_without_sentences(99)}
+    assert [unit.text for unit in units(json.dumps({"segments": [segment]}))] == ["More than the words say."]
+
+
+def test_segments_without_spaces_are_no_words() -> None:
+    bodies = ["今天我们要谈谈比特币的未来发展", "以及它对我们生活的各种影响"]
+    segments = [{"startTime": n, "endTime": n + 1, "body": body} for n, body in enumerate(bodies)]
+    assert [unit.text for unit in units(json.dumps({"segments": segments}))] == bodies
+
+
+def test_html_and_halves_of_characters_in_bodies() -> None:
+    bodies = [
+        "<p>Tea &amp; <b>cake</b></p> for you",
+        "1 < 2 and <laughs> AT&T",
+        "broken \ud800 half",
+        "<br/>",
+    ]
+    found = units(json.dumps({"segments": [{"body": body, "speaker": "\udfffAda"} for body in bodies]}))
+    assert [unit.text for unit in found] == ["Tea & cake for you", bodies[1], "broken \ufffd half"]
+    assert found[0].speaker == "\ufffdAda"
+
+
 WHISPER = {
     "text": " Good evening. Sit down.",
     "language": "en",
