@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from lexiscope import __version__
 from lexiscope.cli_evaluate import retrieval
+from lexiscope.cli_evaluate_words import patches, words
 from lexiscope.cli_index import index
 from lexiscope.cli_quickstart import quickstart
 from lexiscope.cli_search import search
@@ -97,6 +98,8 @@ app = typer.Typer(
 )
 evaluate = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 evaluate.command()(retrieval)
+evaluate.command()(words)
+evaluate.command()(patches)
 app.command()(quickstart)
 app.command()(index)
 app.command()(search)

@@ -15,7 +15,9 @@ from torch import Tensor
 
 from lexiscope import storage
 from lexiscope.errors import VocabularyMismatch
+from lexiscope.head import activate
 from lexiscope.model import LexicalModel
+from lexiscope.vision.patches import PatchWords
 from lexiscope.vision.pictures import open_picture
 from lexiscope.vision.tower import Preprocessor
 from lexiscope.vocabulary import Vocabulary
@@ -92,6 +94,40 @@ class LexicalEncoder:
             for chunk in _chunks(listed, batch_size, show_progress_bar, "pictures")
         )
         return self._stack(self._picture_rows(pixels) for pixels in batches)
+
+    def encode_patches(
+        self,
+        pictures: Picture | Sequence[Picture],
+        *,
+        batch_size: int = 8,
+        show_progress_bar: bool | None = None,
+    ) -> Iterator[PatchWords]:
+        """The words of every patch of pictures, for maps of where a word comes from.
+
+        See `lexiscope.vision.patches.relevance`. A picture of 37 × 37 patches and 17,000 terms takes 93 MB,
+        so they come one after another.
+
+        Args:
+            pictures: one or many paths, bytes, or PIL images.
+            batch_size: pictures a forward pass.
+            show_progress_bar: None shows one on a terminal when there are many batches.
+
+        Yields:
+            For each picture the weights (rows, columns, terms) before pooling.
+
+        Raises:
+            UnreadableSource: a file is no picture.
+        """
+        listed = list(pictures) if isinstance(pictures, (list, tuple)) else [pictures]
+        config, head = self.model.vision.config, self.model.vision_head
+        shape, terms = (*self.model.vision.grid, -1), head.term_ids.cpu().numpy()
+        for chunk in _chunks(listed, batch_size, show_progress_bar, "pictures"):
+            opened = [open_picture(picture, size_hint=config.image_size) for picture in chunk]
+            with torch.inference_mode():
+                states = self.model.vision(self._preprocess(opened).to(self.device))
+                weights = activate(head.logits(states), head.config.activation).float().cpu().numpy()
+            for patches in weights:
+                yield PatchWords(patches.reshape(shape), terms, config.resize)
 
     def encode_document(
         self, texts: str | Sequence[str], *, batch_size: int = 32, show_progress_bar: bool | None = None

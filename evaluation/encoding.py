@@ -108,17 +108,26 @@ def encode_captions(
 ) -> tuple[Vectors, Vectors]:
     """Encode all captions twice: as queries, and as documents to be found."""
 
-    def query(texts: list[str]) -> csr_array:
-        return encoder.encode_query(texts, batch_size=batch_size, show_progress_bar=False)
-
     def document(texts: list[str]) -> csr_array:
         return encoder.encode_document(texts, batch_size=batch_size, show_progress_bar=False)
 
     texts = dataset.texts
     return (
-        _encode(query, texts, len(texts), _TEXTS_AT_A_TIME, "captions as queries", show),
+        encode_queries(dataset, encoder, batch_size, show),
         _encode(document, texts, len(texts), _TEXTS_AT_A_TIME, "captions as documents", show),
     )
+
+
+def encode_queries(
+    dataset: CaptionedPictures, encoder: Encoder, batch_size: int, show: bool | None
+) -> Vectors:
+    """Encode all captions as queries."""
+
+    def query(texts: list[str]) -> csr_array:
+        return encoder.encode_query(texts, batch_size=batch_size, show_progress_bar=False)
+
+    texts = dataset.texts
+    return _encode(query, texts, len(texts), _TEXTS_AT_A_TIME, "captions as queries", show)
 
 
 def _encode(

@@ -35,7 +35,7 @@ def judgements_file(run: Path) -> Path:
 
 
 def check_writable(run: Path) -> None:
-    """Find out before the long work whether runs can be written.
+    """Find out before the long work whether a file can be written.
 
     Raises:
         LexiscopeError: the folder is missing or has no rights, or the name is that of a folder.
@@ -43,13 +43,13 @@ def check_writable(run: Path) -> None:
     folder = run.parent
     if not folder.is_dir():
         raise LexiscopeError(
-            f"{printable(folder)}: there is no such folder for the run; make it or name another"
+            f"{printable(folder)}: there is no such folder to write into; make it or name another"
         )
     if run.is_dir():
-        raise LexiscopeError(f"{printable(run)}: is a folder; name a file for the run")
+        raise LexiscopeError(f"{printable(run)}: is a folder; name a file to write")
     if not os.access(folder, os.W_OK):
         raise LexiscopeError(
-            f"{printable(folder)}: no permission to write the run there; name another folder"
+            f"{printable(folder)}: no permission to write there; name another folder"
         )
 
 

@@ -87,5 +87,5 @@ def test_where_no_run_can_be_written_nothing_is_encoded(colours, tmp_path):
 
 def test_no_rights(tmp_path, monkeypatch):
     monkeypatch.setattr("os.access", lambda *_: False)
-    with pytest.raises(LexiscopeError, match="no permission to write the run there"):
+    with pytest.raises(LexiscopeError, match="no permission to write there"):
         runs.check_writable(tmp_path / "run")
