@@ -53,6 +53,7 @@ class Shortcuts(TypedDict):
     """The weight on words that fire for more than a tenth of all items."""
 
     share: float  # percent of all items' weight, items at unit length
+    unsaid: float  # the part of it on words that captions say of at most a tenth of all pictures
     count: int
     heaviest: list[ShortcutWord]
 
@@ -73,7 +74,7 @@ class WordsReport(TypedDict):
     images: int
     captions: int
     precision: dict[str, Precision]  # model, always_commonest, random
-    shortcuts: dict[str, Shortcuts]  # image, text
+    shortcuts: dict[str, Shortcuts]  # image, text; people: see `evaluate_words`
     active_words: dict[str, Counts]  # image, text
     distinct_words: dict[str, int]  # image, text: that fire at all
     overlap: float  # mean number of words that a caption and a picture share ("FLOPS")
@@ -132,18 +133,23 @@ def evaluate_words(result: WordsSaid, *, model: str = "") -> WordsReport:
     every one; and words drawn by their frequency in all captions (the expected value, nothing is drawn). Both
     know the captions of this very data set.
 
+    Some words are right for more than a tenth of all pictures. What that alone comes to is seen in the
+    shortcuts of "people": vectors with just the words of each picture's captions, function words left out,
+    equally heavy.
+
     Args:
         result: from `say_words`.
         model: what the report calls the model.
     """
     vectors = {"image": result.pictures, "text": result.captions}
+    people = csr_array(_content(result.in_captions, result.terms).astype(np.float32))
     return {
         "dataset": result.dataset.name,
         "model": model,
         "images": len(result.dataset),
         "captions": result.captions.shape[0],
         "precision": {"model": _model_precision(result), **_baselines(result.dataset.captions)},
-        "shortcuts": {name: _shortcuts(rows, result) for name, rows in vectors.items()},
+        "shortcuts": {name: _shortcuts(rows, result) for name, rows in {**vectors, "people": people}.items()},
         "active_words": {name: _counts(rows) for name, rows in vectors.items()},
         "distinct_words": {name: int((_firing(rows) > 0).sum()) for name, rows in vectors.items()},
         "overlap": float(_firing(result.captions) @ _firing(result.pictures)),
@@ -176,13 +182,19 @@ def precision(rows: csr_array, right: csr_array) -> float:
 
 
 def _model_precision(result: WordsSaid) -> Precision:
-    content = np.array([term not in FUNCTION_WORDS for term in result.terms], np.float32)
-    kept = csr_array(result.pictures.multiply(content))
-    kept.eliminate_zeros()
+    content = _content(result.pictures, result.terms)
     return {
         "all": precision(result.pictures, result.in_captions),
-        "content": precision(kept, result.in_captions),
+        "content": precision(content, result.in_captions),
     }
+
+
+def _content(rows: csr_array, terms: Sequence[str]) -> csr_array:
+    """Rows without their function words."""
+    content = np.array([term not in FUNCTION_WORDS for term in terms], np.float32)
+    kept = csr_array(rows.multiply(content))
+    kept.eliminate_zeros()
+    return kept
 
 
 def _baselines(captions: Sequence[Sequence[str]]) -> dict[str, Precision]:
@@ -226,6 +238,7 @@ def _shortcuts(rows: csr_array, result: WordsSaid) -> Shortcuts:
     shown = often[np.argsort(-weight[often], kind="stable")][:_SHOWN]
     return {
         "share": float(weight[often].sum()),
+        "unsaid": float(weight[often[people[often] <= OFTEN]].sum()),
         "count": len(often),
         "heaviest": [
             {

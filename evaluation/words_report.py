@@ -44,13 +44,16 @@ def _lines(report: WordsReport) -> Iterator[Text]:
     yield Text(f"a caption and a picture share {report['overlap']:.2f} words on average")
     for name, kind in _KINDS.items():
         yield _shortcut_line(report["shortcuts"][name], kind)
+    yield Text(
+        f"people's own words of pictures: {report['shortcuts']['people']['share']:.1f} % on such words"
+    )
 
 
 def _shortcut_line(shortcuts: Shortcuts, kind: str) -> Text:
     line = (
         f"{shortcuts['share']:.1f} % of the {kind}s' weight is on {shortcuts['count']} words that fire for "
     )
-    line += f"more than a tenth of all {kind}s"
+    line += f"more than a tenth of all {kind}s ({shortcuts['unsaid']:.1f} % on those rarely said)"
     entries = [
         f"{entry['word']} {entry['weight']:.1f} % (fires {entry['fires']:.0f} %, said {entry['said']:.0f} %)"
         for entry in shortcuts["heaviest"][:_WORDS_SHOWN]

@@ -99,6 +99,7 @@ def test_shortcuts_by_hand():
     image = report["shortcuts"]["image"]
     assert image["count"] == 4  # with two pictures, whatever fires at all fires for more than a tenth
     assert image["share"] == pytest.approx(100)
+    assert image["unsaid"] == 0
     assert [entry["word"] for entry in image["heaviest"]] == ["dog", "the", "run", "cat"]
     assert image["heaviest"][0] == {
         "word": "dog",
@@ -118,6 +119,10 @@ def test_a_word_of_every_eleventh_picture_is_no_shortcut():
     shortcuts = report["shortcuts"]["image"]
     assert [entry["word"] for entry in shortcuts["heaviest"]] == ["dog"]
     assert shortcuts["share"] == pytest.approx(100 * (10 + 0.5**0.5) / (10 + 2 * 0.5**0.5))
+    assert report["shortcuts"]["people"]["share"] == 100  # everyone says dog
+    wrong = evaluate_words(WordsSaid(dataset, ["bird", "cat"], csr_array(rows), csr_array(rows)))
+    assert wrong["shortcuts"]["image"]["unsaid"] == pytest.approx(shortcuts["share"])
+    assert wrong["shortcuts"]["people"]["share"] == 0
 
 
 def test_counts_and_overlap_by_hand():
@@ -144,7 +149,7 @@ def test_pictures_without_words():
     empty = WordsSaid(result.dataset, TERMS, csr_array((2, 6), dtype=np.float32), result.captions)
     report = evaluate_words(empty)
     assert report["precision"]["model"] == {"all": 0, "content": 0}
-    assert report["shortcuts"]["image"] == {"share": 0, "count": 0, "heaviest": []}
+    assert report["shortcuts"]["image"] == {"share": 0, "unsaid": 0, "count": 0, "heaviest": []}
     assert report["active_words"]["image"]["max"] == 0
 
 
