@@ -12,17 +12,29 @@ from lexiscope.lazy import lazy
 if TYPE_CHECKING:
     from lexiscope.text.passages import Passage, cut_passages
     from lexiscope.text.tower import TextConfig, TextTower
-    from lexiscope.text.transcripts import Transcript, Unit, read_transcript
+    from lexiscope.text.transcripts import Mark, Transcript, Unit, read_feed, read_transcript
 
-__all__ = ["Passage", "TextConfig", "TextTower", "Transcript", "Unit", "cut_passages", "read_transcript"]
+__all__ = [
+    "Mark",
+    "Passage",
+    "TextConfig",
+    "TextTower",
+    "Transcript",
+    "Unit",
+    "cut_passages",
+    "read_feed",
+    "read_transcript",
+]
 
 _HOME = {
+    "Mark": "lexiscope.text.transcripts",
     "Passage": "lexiscope.text.passages",
     "TextConfig": "lexiscope.text.tower",
     "TextTower": "lexiscope.text.tower",
     "Transcript": "lexiscope.text.transcripts",
     "Unit": "lexiscope.text.transcripts",
     "cut_passages": "lexiscope.text.passages",
+    "read_feed": "lexiscope.text.transcripts",
     "read_transcript": "lexiscope.text.transcripts",
 }
 

@@ -23,9 +23,11 @@ __all__ = ["beside", "creators_marks", "marks_in_description", "stems"]
 
 log = logging.getLogger(__name__)
 
-# What tools put between the name of an episode and the suffix: "episode.whisper.json", "episode.en.vtt".
+# What tools put between the name of an episode and the suffix: "episode.whisper.json", "episode.en.vtt",
+# "episode.mp3.vtt".
 _INNER_SUFFIX = re.compile(
-    r"\.(?:whisperx?|transcript|captions?|subtitles?|diarized|[a-z]{2}(?:-[A-Za-z]{2,4})?)$"
+    r"\.(?:whisperx?|transcript|captions?|subtitles?|diarized|[a-z]{2}(?:-[A-Za-z]{2,4})?"
+    r"|mp3|m4a|aac|ogg|opus|wav|flac)$"
 )
 _CHAPTER_SUFFIXES = (".chapters.json", ".chapters.vtt")
 _AUDIO_SUFFIXES = (".mp3", ".MP3", ".id3")

@@ -155,12 +155,13 @@ def _utterances(words: Iterable[Unit]) -> Iterator[Unit]:
 
 def _short_enough(words: list[Unit]) -> Iterator[list[Unit]]:
     """Cut what has too many words at the widest gaps, away from where it begins and ends."""
-    while len(words) > _MANY_WORDS:
-        places = range(_ENOUGH_WORDS, _MANY_WORDS + 1)
+    begin = 0
+    while len(words) - begin > _MANY_WORDS:
+        places = range(begin + _ENOUGH_WORDS, begin + _MANY_WORDS + 1)
         place = max(places, key=lambda place: (_gap(words[place - 1], words[place]), place))
-        yield words[:place]
-        words = words[place:]
-    yield words
+        yield words[begin:place]
+        begin = place
+    yield words[begin:]
 
 
 def _gap(word: Unit, following: Unit) -> float:

@@ -81,11 +81,14 @@ def seconds(value: object) -> float | None:
         found = _STAMP.fullmatch(value.strip())
         if found is None:
             return None
-        hours, minutes, rest = found.groups()
-        value = int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(rest.replace(",", "."))
+        hours, minutes, rest = (float((part or "0").replace(",", ".")) for part in found.groups())
+        value = round(hours * 3600 + minutes * 60 + rest, 6)  # 1:22.046 is 82.046, not 82.04599…
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value) if math.isfinite(value) and value >= 0 else None
+    try:
+        return float(value) if math.isfinite(value) and value >= 0 else None
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
 
 
 def mend_times(units: Iterable[Unit], name: str) -> tuple[Unit, ...]:

@@ -37,6 +37,12 @@ def feed(folder: Path, *items: str, head: str = "", encoding: str = "utf-8") -> 
     return path
 
 
+PIECES = (
+    "<rss> </rss> <channel> <item> </item> <title> </title> <p> </p> <cite> A: <time>1:00 </time> <html> <head> "
+    "<!-- --> <![CDATA[ ]]> &amp; &#0; &x; <script> <psc:chapter é \0 words"
+).split(" ")
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     inside = tmp_path / "show"
@@ -94,9 +100,11 @@ def test_the_most_deliberate_chapters_are_taken(folder: Path, caplog: pytest.Log
 
 def test_chapters_beside_a_transcript(folder: Path) -> None:
     chapters = [Chapter(0, 0, "A", 1.0, 2.0, generated=False)]
-    (folder / "one.en.vtt").write_text(VTT)
+    for name in ("one.en.vtt", "one.mp3.vtt"):
+        (folder / name).write_text(VTT)
     (folder / "one.chapters.vtt").write_text(write_chapters(chapters, "vtt"))
-    assert read_transcript(folder / "one.en.vtt").marks == (Mark(1.0, "A", 2.0),)
+    for name in ("one.vtt", "one.en.vtt", "one.mp3.vtt"):
+        assert read_transcript(folder / name).marks == (Mark(1.0, "A", 2.0),)
     assert sniff_transcript(folder / "one.chapters.vtt") == "chapters"
 
 
@@ -264,12 +272,7 @@ def test_html_without_cited_turns(tmp_path: Path) -> None:
 @given(
     st.one_of(
         st.binary(max_size=60),
-        st.lists(
-            st.sampled_from(
-                "<rss> </rss> <channel> <item> </item> <title> </title> <p> </p> <cite> A: <time>1:00 </time> <!-- "
-                "--> <![CDATA[ ]]> &amp; &#0; &x; <script> <head> <html> <psc:chapter é \0 words".split(" ")
-            )
-        ).map(lambda parts: "".join(parts).encode()),
+        st.lists(st.sampled_from(PIECES)).map(lambda parts: "".join(parts).encode()),
     ),
     st.sampled_from(["a.html", "a.xml", "a.txt"]),
 )

@@ -475,7 +475,21 @@ def test_non_utf8_file_names(tmp_path: Path) -> None:
 
 def test_seconds() -> None:
     assert seconds("1:02:03.250") == 3723.25 and seconds("00:00:01,5") == 1.5 and seconds(" 12 ") == 12.0
-    for nonsense in ("", "soon", "1:2:3:4", None, True, [], -1, float("inf"), "-3"):
+    assert seconds("1:22.046") == 82.046  # as a sum of floats it would be a little less
+    for nonsense in (
+        10**400,
+        "9" * 5000 + ":00:00",
+        "9" * 400,
+        "",
+        "soon",
+        "1:2:3:4",
+        None,
+        True,
+        [],
+        -1,
+        float("inf"),
+        "-3",
+    ):
         assert seconds(nonsense) is None
 
 
