@@ -38,8 +38,8 @@ def feed(folder: Path, *items: str, head: str = "", encoding: str = "utf-8") -> 
 
 
 PIECES = (
-    "<rss> </rss> <channel> <item> </item> <title> </title> <p> </p> <cite> A: <time>1:00 </time> <html> <head> "
-    "<!-- --> <![CDATA[ ]]> &amp; &#0; &x; <script> <psc:chapter é \0 words"
+    "<rss> </rss> <channel> <item> </item> <title> </title> <p> </p> <cite> A: <time>1:00 </time> <html> "
+    "<head> <!-- --> <![CDATA[ ]]> &amp; &#0; &x; <script> <psc:chapter é \0 words"
 ).split(" ")
 
 
