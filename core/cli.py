@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from lexiscope import __version__
 from lexiscope.cli_evaluate import retrieval
+from lexiscope.cli_evaluate_chapters import chapters as evaluate_chapters
 from lexiscope.cli_evaluate_words import patches, words
 from lexiscope.cli_index import index
 from lexiscope.cli_quickstart import quickstart
@@ -99,6 +100,7 @@ app = typer.Typer(
 evaluate = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 evaluate.command()(retrieval)
 evaluate.command()(words)
+evaluate.command("chapters")(evaluate_chapters)
 evaluate.command()(patches)
 app.command()(quickstart)
 app.command()(index)
