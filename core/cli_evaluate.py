@@ -15,7 +15,11 @@ def retrieval(
         Path, typer.Argument(metavar="DATASET", help="Parquet (id, image, captions) or Karpathy JSON.")
     ],
     model: Annotated[
-        str, typer.Option(metavar="M", help="A model folder, a hub id, or 'bundled'.")
+        str,
+        typer.Option(
+            metavar="M",
+            help="A model folder, a hub id, or 'bundled'; clip:M for a dense model that open_clip loads.",
+        ),
     ] = "bundled",
     images: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where a Karpathy file's pictures are.")
@@ -34,9 +38,9 @@ def retrieval(
     from lexiscope.terminal import output, write_json
 
     captioned = open_dataset(dataset, images=images, split=split)
-    from lexiscope.encoder import LexicalEncoder
+    from lexiscope.evaluation.models import open_encoder
 
-    report = evaluate_retrieval(captioned, LexicalEncoder.from_pretrained(model), model=model, run=run)
+    report = evaluate_retrieval(captioned, open_encoder(model), model=model, run=run)
     if as_json:
         write_json(report)
     else:

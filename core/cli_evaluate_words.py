@@ -70,22 +70,21 @@ def patches(
 ) -> None:
     """Ask whether words come from where the things are: PatchDis, against a segmentation model's masks."""
     from lexiscope.evaluation import evaluate_patches, open_dataset, patches_table
-    from lexiscope.evaluation.patches import lexical_classifiers
     from lexiscope.evaluation.segmentation_teacher import DeepLab, KeptMasks, read_labels
     from lexiscope.terminal import output, write_json
 
     captioned, names = open_dataset(dataset, images=images, split=split), read_labels(labels)
     deeplab = DeepLab(masks)
-    from lexiscope.encoder import LexicalEncoder
+    from lexiscope.evaluation.models import open_classifiers
 
-    by_word, by_text = lexical_classifiers(LexicalEncoder.from_pretrained(model), captioned, names[1:])
+    classifiers, unsayable = open_classifiers(model, captioned, names[1:])
     report = evaluate_patches(
         captioned,
-        {"words": by_word, "text_tower": by_text},
+        classifiers,
         deeplab if keep is None else KeptMasks(keep, masks, deeplab),
         names,
         model=model,
-        unsayable=by_word.unsayable,
+        unsayable=unsayable,
     )
     if as_json:
         write_json(report)

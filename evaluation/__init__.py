@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from lexiscope.evaluation.datasets import open_dataset
     from lexiscope.evaluation.patches import PatchReport, evaluate_patches
     from lexiscope.evaluation.report import table
-    from lexiscope.evaluation.retrieval import Encoder, RetrievalReport, evaluate_retrieval
+    from lexiscope.evaluation.retrieval import (
+        Encoder,
+        RetrievalReport,
+        VectorEncoder,
+        evaluate_retrieval,
+    )
     from lexiscope.evaluation.words import WordsReport, WordsSaid, evaluate_words, say_words
     from lexiscope.evaluation.words_page import write_page
     from lexiscope.evaluation.words_report import patches_table, words_table
@@ -24,6 +29,7 @@ __all__ = [
     "Encoder",
     "PatchReport",
     "RetrievalReport",
+    "VectorEncoder",
     "WordsReport",
     "WordsSaid",
     "evaluate_patches",
@@ -42,6 +48,7 @@ _HOME = {
     "Encoder": "lexiscope.evaluation.retrieval",
     "PatchReport": "lexiscope.evaluation.patches",
     "RetrievalReport": "lexiscope.evaluation.retrieval",
+    "VectorEncoder": "lexiscope.evaluation.retrieval",
     "WordsReport": "lexiscope.evaluation.words",
     "WordsSaid": "lexiscope.evaluation.words",
     "evaluate_patches": "lexiscope.evaluation.patches",

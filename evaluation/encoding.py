@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Protocol, TypedDict, TypeVar
+from typing import Generic, Protocol, TypedDict, TypeVar
 
-from scipy.sparse import csr_array, vstack
+from scipy.sparse import csr_array
 from tqdm.auto import tqdm
 
 from lexiscope.errors import UnreadableSource
 from lexiscope.evaluation.captioned import CaptionedPictures
+from lexiscope.evaluation.vectors import Rows, kind_of
 from lexiscope.vision import open_picture
 from lexiscope.vocabulary import Vocabulary
 
@@ -21,29 +22,37 @@ _PICTURES_AT_A_TIME = 256
 _TEXTS_AT_A_TIME = 1024
 
 Item = TypeVar("Item")
+R = TypeVar("R", bound=Rows)
+R_co = TypeVar("R_co", bound=Rows, covariant=True)
 
 
-class Encoder(Protocol):
-    """What is evaluated: `LexicalEncoder`, or anything that encodes as it does."""
+class VectorEncoder(Protocol[R_co]):
+    """Pictures and texts to vectors of one kind: a `LexicalEncoder`, a `DenseEncoder`, or the like."""
 
     @property
-    def vocabulary(self) -> Vocabulary:
-        """The terms that the columns stand for."""
+    def vocabulary(self) -> Vocabulary | None:
+        """The terms that the columns stand for; None where they stand for nothing in particular."""
 
     def encode_image(
         self, pictures: list[Path | bytes], /, *, batch_size: int, show_progress_bar: bool | None
-    ) -> csr_array:
+    ) -> R_co:
         """Vectors of picture files, (n, V)."""
 
-    def encode_query(
-        self, texts: list[str], /, *, batch_size: int, show_progress_bar: bool | None
-    ) -> csr_array:
+    def encode_query(self, texts: list[str], /, *, batch_size: int, show_progress_bar: bool | None) -> R_co:
         """Vectors of texts that ask, (n, V)."""
 
     def encode_document(
         self, texts: list[str], /, *, batch_size: int, show_progress_bar: bool | None
-    ) -> csr_array:
+    ) -> R_co:
         """Vectors of texts to be found, (n, V)."""
+
+
+class Encoder(VectorEncoder[csr_array], Protocol):
+    """`LexicalEncoder`, or anything that encodes as it does."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The terms that the columns stand for."""
 
 
 class Speed(TypedDict):
@@ -54,7 +63,7 @@ class Speed(TypedDict):
 
 
 @dataclass(frozen=True)
-class Vectors:
+class Vectors(Generic[R]):
     """Rows of vectors and how fast they were made.
 
     Attributes:
@@ -62,18 +71,18 @@ class Vectors:
         seconds: time to read and encode them.
     """
 
-    rows: csr_array
+    rows: R
     seconds: float
 
     @property
     def active_dims(self) -> float:
-        """Mean number of words of a vector."""
-        return float(self.rows.nnz / self.rows.shape[0])
+        """Mean number of words of a lexical vector, or of dimensions of a dense one."""
+        return kind_of(self.rows).active_dims(self.rows)
 
     @property
     def speed(self) -> Speed:
         """Seconds, and rows a second."""
-        return speed(self.seconds, self.rows.shape[0])
+        return speed(self.seconds, int(self.rows.shape[0]))
 
 
 def speed(seconds: float, number: int) -> Speed:
@@ -82,15 +91,15 @@ def speed(seconds: float, number: int) -> Speed:
 
 
 def encode_pictures(
-    dataset: CaptionedPictures, encoder: Encoder, batch_size: int, show: bool | None
-) -> Vectors:
+    dataset: CaptionedPictures, encoder: VectorEncoder[R], batch_size: int, show: bool | None
+) -> Vectors[R]:
     """Encode the pictures of a data set, a few hundred files at a time.
 
     Raises:
         UnreadableSource: one of them is damaged; the message names data set and picture.
     """
 
-    def encode(items: list[tuple[str, Path | bytes]]) -> csr_array:
+    def encode(items: list[tuple[str, Path | bytes]]) -> R:
         sources = [source for _, source in items]
         try:
             return encoder.encode_image(sources, batch_size=batch_size, show_progress_bar=False)
@@ -104,11 +113,11 @@ def encode_pictures(
 
 
 def encode_captions(
-    dataset: CaptionedPictures, encoder: Encoder, batch_size: int, show: bool | None
-) -> tuple[Vectors, Vectors]:
+    dataset: CaptionedPictures, encoder: VectorEncoder[R], batch_size: int, show: bool | None
+) -> tuple[Vectors[R], Vectors[R]]:
     """Encode all captions twice: as queries, and as documents to be found."""
 
-    def document(texts: list[str]) -> csr_array:
+    def document(texts: list[str]) -> R:
         return encoder.encode_document(texts, batch_size=batch_size, show_progress_bar=False)
 
     texts = dataset.texts
@@ -119,11 +128,11 @@ def encode_captions(
 
 
 def encode_queries(
-    dataset: CaptionedPictures, encoder: Encoder, batch_size: int, show: bool | None
-) -> Vectors:
+    dataset: CaptionedPictures, encoder: VectorEncoder[R], batch_size: int, show: bool | None
+) -> Vectors[R]:
     """Encode all captions as queries."""
 
-    def query(texts: list[str]) -> csr_array:
+    def query(texts: list[str]) -> R:
         return encoder.encode_query(texts, batch_size=batch_size, show_progress_bar=False)
 
     texts = dataset.texts
@@ -131,21 +140,21 @@ def encode_queries(
 
 
 def _encode(
-    encode: Callable[[list[Item]], csr_array],
+    encode: Callable[[list[Item]], R],
     items: Iterable[Item],
     total: int,
     size: int,
     name: str,
     show: bool | None,
-) -> Vectors:
-    parts: list[csr_array] = []
+) -> Vectors[R]:
+    parts: list[R] = []
     remaining = iter(items)
     start = time.perf_counter()
     with progress(total, name, show) as bar:
         while chunk := list(islice(remaining, size)):
             parts.append(encode(chunk))
             bar.update(len(chunk))
-    return Vectors(csr_array(vstack(parts, format="csr")), time.perf_counter() - start)
+    return Vectors(kind_of(parts[0]).stack(parts), time.perf_counter() - start)
 
 
 def progress(total: int, name: str, show: bool | None) -> tqdm:

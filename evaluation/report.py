@@ -40,9 +40,15 @@ def table(report: RetrievalReport) -> Table:
 
 
 def _caption(report: RetrievalReport) -> str:
-    words, encode = report["active_dims"], report["encode"]
+    encode = report["encode"]
     return (
-        f"mean recall {report['mean_recall']:.1f} % · {words['image']:.1f} words a picture, "
-        f"{words['text']:.1f} a caption · encoded {encode['image']['per_second']:,.0f} pictures/s, "
-        f"{encode['query']['per_second']:,.0f} captions/s"
+        f"mean recall {report['mean_recall']:.1f} % · {_size(report)} · encoded "
+        f"{encode['image']['per_second']:,.0f} pictures/s, {encode['query']['per_second']:,.0f} captions/s"
     )
+
+
+def _size(report: RetrievalReport) -> str:
+    if "vocabulary" not in report:
+        return f"{report['dimensions']} dimensions"
+    words = report["active_dims"]
+    return f"{words['image']:.1f} words a picture, {words['text']:.1f} a caption"

@@ -1,4 +1,4 @@
-"""Evaluate image-text retrieval both ways, through the inverted index that people search with."""
+"""Evaluate image-text retrieval both ways, with the index that the kind of vectors is searched with."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 
 from lexiscope.evaluation import runs
 from lexiscope.evaluation.captioned import CaptionedPictures
-from lexiscope.evaluation.encoding import Encoder, Speed, encode_captions, encode_pictures
+from lexiscope.evaluation.encoding import Encoder, R, Speed, VectorEncoder, encode_captions, encode_pictures
 from lexiscope.evaluation.measures import mean_recall, members
 from lexiscope.evaluation.searching import Direction, Found, Sink, search
 
-__all__ = ["Encoder", "RetrievalReport", "evaluate_retrieval"]
+__all__ = ["Encoder", "RetrievalReport", "VectorEncoder", "evaluate_retrieval"]
 
 
 class RetrievalReport(TypedDict):
@@ -23,22 +23,24 @@ class RetrievalReport(TypedDict):
 
     dataset: str
     model: str
-    vocabulary: dict[str, int | str]  # terms, fingerprint
+    vocabulary: NotRequired[dict[str, int | str]]  # of a lexical model: terms, fingerprint
+    dimensions: int  # of a vector; with a vocabulary, one a term
     images: int
     captions: int
     text_to_image: dict[str, float]  # R@1, R@5, R@10: share of captions whose picture is among the first k
     image_to_text: dict[str, float]  # the same: share of pictures with a caption of theirs among the first k
     mean_recall: float  # mean of the six rates
     median_rank: dict[str, float]  # by direction: of the first right answer
-    active_dims: dict[str, float]  # image, text: mean words of a vector
+    active_dims: dict[str, float]  # image, text: mean words of a vector, or all dimensions of a dense one
     encode: dict[str, Speed]  # image (reading the files included), query, document
     search: dict[str, Speed]  # by direction: exact search for the first 100
+    index_bytes: dict[str, int]  # by direction: the index of what is found, on disk
     runs: NotRequired[dict[str, str]]  # by direction: the TREC file
 
 
 def evaluate_retrieval(
     dataset: CaptionedPictures,
-    encoder: Encoder,
+    encoder: VectorEncoder[R],
     *,
     model: str = "",
     run: Path | None = None,
@@ -49,7 +51,7 @@ def evaluate_retrieval(
 
     Captions are encoded as queries for text → image and as documents for image → text. Both searches are
     exact; ties go to what comes first in the data set, in both directions alike. A picture or caption that
-    shares no word with the query is not found.
+    shares no word with a lexical query is not found; a dense one finds all.
 
     Args:
         dataset: from `open_dataset`.
@@ -84,7 +86,7 @@ def evaluate_retrieval(
     report: RetrievalReport = {
         "dataset": dataset.name,
         "model": model,
-        "vocabulary": {"terms": len(encoder.vocabulary), "fingerprint": encoder.vocabulary.fingerprint},
+        "dimensions": int(images.rows.shape[1]),
         "images": len(pictures),
         "captions": len(owners),
         "text_to_image": rates["text_to_image"],
@@ -94,7 +96,11 @@ def evaluate_retrieval(
         "active_dims": {"image": images.active_dims, "text": queries.active_dims},
         "encode": {"image": images.speed, "query": queries.speed, "document": documents.speed},
         "search": {name: result.speed for name, result in found.items()},
+        "index_bytes": {name: result.index_bytes for name, result in found.items()},
     }
+    if encoder.vocabulary is not None:
+        terms = encoder.vocabulary
+        report["vocabulary"] = {"terms": len(terms), "fingerprint": terms.fingerprint}
     if run is not None:
         report["runs"] = {name: str(file) for name, file in runs.run_files(run).items()}
     return report

@@ -1,4 +1,4 @@
-"""Search for every query of a data set, exactly, through the inverted index."""
+"""Search for every query of a data set, exactly: words in the inverted index, dense vectors one by one."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from lexiscope.evaluation.encoding import Speed, progress, speed
 from lexiscope.evaluation.measures import CUTOFFS, Float32, Int64, first_ranks, hit_rates, median_rank
-from lexiscope.index import InvertedIndex
+from lexiscope.evaluation.vectors import Index, Rows, kind_of, saved_bytes
 
 DEPTH = 100
 """Documents a query in the timed search and in the runs."""
@@ -35,8 +34,8 @@ class Direction:
     """
 
     name: str
-    queries: csr_array
-    documents: csr_array
+    queries: Rows
+    documents: Rows
     query_groups: Int64
     document_groups: Int64
 
@@ -50,12 +49,14 @@ class Found:
         top: document rows, (queries, at most 10), best first, -1 where there are no more.
         ranks: rank of each query's first right answer, from 1; 0 where it is not found at all.
         seconds: time of the searches for the first `DEPTH`.
+        index_bytes: size of the index of the documents on disk.
     """
 
     direction: Direction
     top: Int64
     ranks: Int64
     seconds: float
+    index_bytes: int
 
     @property
     def hit_rates(self) -> dict[str, float]:
@@ -82,7 +83,7 @@ def search(direction: Direction, sink: Sink | None = None, show: bool | None = N
             (n, k) with -1 where there are no more, scores (n, k).
         show: whether to show a progress bar; None shows it where standard error is a terminal.
     """
-    index = InvertedIndex.build(direction.documents)
+    index = kind_of(direction.documents).index(direction.documents)
     index.search(direction.queries[[0]], k=1)  # loads and compiles the kernels, which is no part of a search
     depth = min(DEPTH, len(index))
     ranks = np.zeros(direction.queries.shape[0], dtype=np.int64)
@@ -98,10 +99,10 @@ def search(direction: Direction, sink: Sink | None = None, show: bool | None = N
         if sink is not None:
             sink(int(rows[0]), ids, scores)
     _search_deeper(direction, index, ranks, show)
-    return Found(direction, top, ranks, seconds)
+    return Found(direction, top, ranks, seconds, saved_bytes(index))
 
 
-def _search_deeper(direction: Direction, index: InvertedIndex, ranks: Int64, show: bool | None) -> None:
+def _search_deeper(direction: Direction, index: Index, ranks: Int64, show: bool | None) -> None:
     """Fill in the ranks below `DEPTH`, asking again only where nothing right was found above it."""
     if len(index) <= DEPTH:
         return

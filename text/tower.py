@@ -46,7 +46,7 @@ class TextTower(nn.Module):
         super().__init__()
         self.config = config
         self.tokenizer = tokenizer
-        self.model = model if model is not None else _decoder(config.language_model)
+        self.model = model if model is not None else make_decoder(config.language_model)
         self.width = int(self.model.config.hidden_size)  # type: ignore[union-attr, arg-type]
 
     @classmethod
@@ -120,8 +120,15 @@ def _pad(rows: list[list[int]], padding: int) -> tuple[Tensor, Tensor]:
     return ids, mask
 
 
-def _decoder(settings: dict[str, Any]) -> nn.Module:
-    """A causal language model's decoder with random weights."""
+def make_decoder(settings: dict[str, Any]) -> nn.Module:
+    """A causal language model's decoder with random weights.
+
+    Args:
+        settings: its transformers configuration, with its model_type.
+
+    Raises:
+        ModelError: transformers does not know it.
+    """
     ensure_torchvision_operators()  # transformers imports torchvision
     from transformers import AutoConfig, AutoModelForCausalLM
 
