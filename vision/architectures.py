@@ -20,7 +20,7 @@ ensure_torchvision_operators()
 
 from timm.models import register_model  # noqa: E402  (torchvision has to be mended first)
 from timm.models.vision_transformer import VisionTransformer  # noqa: E402
-from timm.models.vision_transformer_hybrid import ConvStem, HybridEmbed  # noqa: E402
+from timm.models.vision_transformer_hybrid import ConvStem, HybridEmbed  # type: ignore[attr-defined]  # noqa: E402
 
 __all__ = ["vit_convstem_dinov2", "vit_convstem_dinov2_d8_112"]
 
