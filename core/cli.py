@@ -15,8 +15,10 @@ import typer
 from typer.core import TyperGroup
 
 from lexiscope import __version__
+from lexiscope.cli_chapters import chapters
 from lexiscope.cli_evaluate import retrieval
 from lexiscope.cli_evaluate_chapters import chapters as evaluate_chapters
+from lexiscope.cli_evaluate_search import chapter_search
 from lexiscope.cli_evaluate_words import patches, words
 from lexiscope.cli_index import index
 from lexiscope.cli_quickstart import quickstart
@@ -101,10 +103,12 @@ evaluate = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 evaluate.command()(retrieval)
 evaluate.command()(words)
 evaluate.command("chapters")(evaluate_chapters)
+evaluate.command("chapter-search")(chapter_search)
 evaluate.command()(patches)
 app.command()(quickstart)
 app.command()(index)
 app.command()(search)
+app.command()(chapters)
 app.add_typer(evaluate, name="evaluate", help="Measure a model on a data set.")
 app.command()(train)
 

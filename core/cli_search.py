@@ -30,7 +30,7 @@ def search(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The index.", show_default=False)],
     text: Annotated[str | None, typer.Argument(metavar="TEXT", help="What to look for, in words.")] = None,
     image: Annotated[Path | None, typer.Option(metavar="FILE", help="A picture to find the like of.")] = None,
-    kind: Annotated[Kind | None, typer.Option(help="Only pictures, or only passages of episodes.")] = None,
+    kind: Annotated[Kind | None, typer.Option(help="Only pictures, or only chapters of episodes.")] = None,
     k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="How many answers at most.")] = 10,
     explain: Annotated[bool, typer.Option("--explain", help="Show every word's weights and share.")] = False,
     model: Annotated[
@@ -75,7 +75,7 @@ def _comment(library: Retriever, question: str, hits: Sequence[Hit], kind: Kind 
         return
     unused = library.unused_words(question, hits) if question else []
     if unused:
-        say(f"no picture or passage uses: {', '.join(unused)}")
+        say(f"no picture or chapter uses: {', '.join(unused)}")
     if not hits:
         other = f" as {kind.value} (leave --kind out to look everywhere)" if kind else ""
-        say(f"nothing found{other} among {len(library):,} pictures and passages: try other words")
+        say(f"nothing found{other} among {len(library):,} pictures and chapters: try other words")

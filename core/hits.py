@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,14 @@ if TYPE_CHECKING:
     from lexiscope.index import Document
     from lexiscope.vocabulary import Vocabulary
 
-__all__ = ["Hit", "Match", "explain", "snippet", "spelt_words"]
+__all__ = ["Hit", "Match", "Utterance", "best_utterance", "explain", "said", "snippet", "spelt_words"]
 
 TERMS_SHOWN = 8
+# An utterance goes on for about this many words, since the units of captions are shreds of sentences.
+_UTTERANCE = 25
+_LONGEST_UTTERANCE = 300  # characters
+# What matched counts this much where it is not said at once, so that a jump lands on the words themselves.
+_LATER = 0.5
 _SENTENCE = re.compile(r"(?<=[.!?…。！？])\s*(?=\S)")
 
 
@@ -31,6 +36,14 @@ class Match:
     query: float  # weight in the query
     document: float  # weight in the document
     share: float  # of the score: q_t · d_t / Σ q · d, in 0…1
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """The moment of a chapter that answers best."""
+
+    text: str
+    start: float | None  # seconds, as the file states it; None: it does not
 
 
 @dataclass(frozen=True)
@@ -48,6 +61,8 @@ class Hit:
     start: float | None = None  # seconds
     end: float | None = None  # seconds
     text: str | None = None  # of a chapter, in full
+    generated: bool | None = None  # the chapter was cut and named by this program, not by its creator
+    utterance: Utterance | None = None  # of a chapter: where to jump to
 
     @property
     def terms(self) -> list[tuple[str, float]]:
@@ -57,17 +72,71 @@ class Hit:
     @classmethod
     def of(cls, document: Document, *, rank: int, score: float, matches: tuple[Match, ...]) -> Hit:
         """Make a hit of an indexed document."""
-        shown = {name: document.fields.get(name) for name in ("episode", "title", "start", "end", "text")}
+        names = ("episode", "title", "start", "end", "text", "generated")
+        shown = {name: document.fields.get(name) for name in names}
         source = document.key if document.kind == "image" else document.source
-        return cls(rank, document.id, document.kind, source, score, matches, **shown)
+        units = document.fields.get("units")
+        if units is None and shown["text"]:  # indexed by an earlier version, and not yet again
+            units = [[shown["start"], shown["text"]]]
+        moment = best_utterance(units or [], matches)
+        return cls(rank, document.id, document.kind, source, score, matches, **shown, utterance=moment)
 
     def to_dict(self, *, explain: bool = False) -> dict[str, Any]:
         """The hit as JSON; `explain` adds each word's weight in the query and in the document."""
         names = ("rank", "id", "kind", "source", "score", "terms", "episode", "title", "start", "end")
         result: dict[str, Any] = {name: getattr(self, name) for name in names}
+        result["generated"] = self.generated
+        result["utterance"] = None if self.utterance is None else vars(self.utterance)
         if explain:
             result["explain"] = [vars(match) for match in self.matches]
         return result
+
+
+def said(fields: dict[str, Any]) -> str | None:
+    """Everything that an indexed chapter is found by, as one text; None for what has no text."""
+    if fields.get("text") is None:
+        return None
+    parts = (fields.get("title"), fields.get("episode"), *(fields.get("speakers") or ()), fields["text"])
+    return "\n".join(part for part in parts if part)
+
+
+def best_utterance(units: Sequence[Sequence[Any]], matches: Sequence[Match]) -> Utterance | None:
+    """The utterance of a chapter that says most of what matched, with its own time.
+
+    Args:
+        units: of the chapter: `[start, text]` each; a start may be None.
+        matches: the words, with their shares of the score.
+
+    Returns:
+        The first of the best; the chapter's first words where nothing that matched is said in it; None where
+        the chapter has no words.
+    """
+    shares = {match.word: match.share for match in matches}
+    spoken = [[word for word in words(text) if word in shares] for _, text in units]
+    lengths = [len(text.split()) for _, text in units]
+    best, most = (0, 1), 0.0
+    for begin in range(len(units)):
+        if begin and not spoken[begin]:
+            continue  # what leads up to the words that matched is no part of the answer
+        end, length, heard = begin, 0, set[str]()
+        while end < len(units) and (end == begin or length + lengths[end] <= _UTTERANCE):
+            length += lengths[end]
+            heard.update(spoken[end])
+            end += 1
+        opening = set(spoken[begin])
+        score = sum(shares[word] * (1.0 if word in opening else _LATER) for word in heard)
+        if score > most * (1 + 1e-9):
+            best, most = (begin, end), score
+    if not units:
+        return None
+    text = " ".join(text for _, text in units[slice(*best)])
+    shown = text if len(text) <= _LONGEST_UTTERANCE else snippet(text, matches, length=_LONGEST_UTTERANCE)
+    return Utterance(shown, _start(units, best[0]))
+
+
+def _start(units: Sequence[Sequence[Any]], number: int) -> float | None:
+    """When a unit starts; without a time of its own, when the last one before it does that has one."""
+    return next((start for start, _ in reversed(units[: number + 1]) if start is not None), None)
 
 
 def spelt_words(vocabulary: Vocabulary, text: str) -> dict[str, frozenset[int]]:

@@ -6,6 +6,7 @@ behind, and the same run again goes on where that one stopped.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lexiscope.changes import changed, gone, size, skip
+from lexiscope.chapter_vectors import chapter_vectors
 from lexiscope.errors import IndexLocked, UnreadableSource
 from lexiscope.index import Document
 from lexiscope.sources import Item, Skipped, Source, find_sources, items
@@ -30,11 +32,13 @@ if TYPE_CHECKING:
 
 __all__ = ["AddReport", "Progress", "add_sources"]
 
+log = logging.getLogger(__name__)
+
 #: Called with how much is done and how much there is; both may grow.
 Progress = Callable[[int, int], None]
 
 PICTURES_A_BATCH = 64
-PASSAGES_A_BATCH = 32
+CHAPTERS_A_BATCH = 32
 ITEMS_A_COMMIT = 2048
 SECONDS_A_COMMIT = 10.0
 SECONDS_TO_WAIT = 15.0  # for another process that is committing
@@ -80,6 +84,10 @@ def add_sources(
     sources, skipped = find_sources(paths)
     stamps = collection.stamps()
     todo, unchanged, unreadable = changed(sources, stamps)
+    if older := sum(not stamps.get(source.name, source.reading).endswith(source.reading) for source in todo):
+        log.warning(
+            "%d episodes were indexed by an earlier version; they are indexed anew, in chapters", older
+        )
     skipped += unreadable
     run = _Run(collection, encoder, frozenset(stamps), sum(map(size, todo)), progress)
     run.read(todo)
@@ -122,7 +130,7 @@ class _Run:
     done: int = 0
     skipped: list[Skipped] = field(default_factory=list)
     pictures: list[tuple[_Job, Item]] = field(default_factory=list)  # not yet encoded
-    passages: list[tuple[_Job, Item]] = field(default_factory=list)
+    chapters: list[tuple[_Job, Item]] = field(default_factory=list)
     rows: list[csr_array] = field(default_factory=list)  # encoded, not yet committed
     entries: list[tuple[_Job, Item]] = field(default_factory=list)  # one a row
     last_commit: float = field(default_factory=time.monotonic)
@@ -133,7 +141,7 @@ class _Run:
         with ThreadPoolExecutor(os.cpu_count()) as self._pool:
             for source in sources:
                 self._read(_Job(source))
-                waiting = len(self.entries) + len(self.pictures) + len(self.passages)
+                waiting = len(self.entries) + len(self.pictures) + len(self.chapters)
                 late = time.monotonic() - self.last_commit >= SECONDS_A_COMMIT
                 if waiting >= ITEMS_A_COMMIT or late:
                     self._commit()
@@ -163,9 +171,9 @@ class _Run:
             if len(self.pictures) >= PICTURES_A_BATCH:
                 self._encode_pictures()
         else:
-            self.passages.append((job, item))
-            if len(self.passages) >= PASSAGES_A_BATCH:
-                self._encode_passages()
+            self.chapters.append((job, item))
+            if len(self.chapters) >= CHAPTERS_A_BATCH:
+                self._encode_chapters()
 
     def _encode_pictures(self) -> None:
         """Open pictures side by side and encode those that open."""
@@ -186,12 +194,12 @@ class _Run:
             self.rows.append(encoder.encode_image(good, show_progress_bar=False))
         self._advance(len(taken))
 
-    def _encode_passages(self) -> None:
-        taken, self.passages = self.passages, []
+    def _encode_chapters(self) -> None:
+        taken, self.chapters = self.chapters, []
         if not taken:
             return
-        texts = [item.text or "" for _, item in taken]
-        self.rows.append(self.encoder().encode_document(texts, show_progress_bar=False))
+        chapters = [item.chapter for _, item in taken if item.chapter is not None]
+        self.rows.append(chapter_vectors(self.encoder(), chapters))
         self.entries += taken
 
     def _commit(self) -> None:
@@ -199,7 +207,7 @@ class _Run:
         from scipy.sparse import csr_array, vstack
 
         self._encode_pictures()
-        self._encode_passages()
+        self._encode_chapters()
         self.last_commit = time.monotonic()
         if not self.entries:
             return

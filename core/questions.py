@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,17 +13,22 @@ from scipy.sparse import csr_array
 
 from lexiscope.errors import InvalidValue
 from lexiscope.hits import spelt_words
+from lexiscope.index import document_frequencies
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from lexiscope.encoder import LexicalEncoder
-    from lexiscope.index import InvertedIndex
+    from lexiscope.index import InvertedIndex, Selection
 
-__all__ = ["clean", "compose", "holders", "missed_words"]
+__all__ = ["Question", "ask", "clean", "holders", "missed_words"]
 
 # A word of a question that weighs less than this share of its heaviest one (the, of) is not missed.
 _WORTH_MISSING = 0.25
+# What the tower adds to a question counts this much when chapters are looked for.
+_ADDED = 0.2
+# Documents from which on their own frequencies count more than the model's weights.
+_FEW = 20
 
 
 def clean(text: str | None) -> str | None:
@@ -31,23 +37,59 @@ def clean(text: str | None) -> str | None:
     return valid or None
 
 
-def compose(encoder: LexicalEncoder, text: str | None, image: str | Path | bytes | Image | None) -> csr_array:
-    """The lexical vector of a question, (1, V).
+@dataclass(frozen=True)
+class Question:
+    """What is asked, as lexical vectors (1, V); see `ask`."""
 
-    Words and a picture together are the sum of their unit vectors, of unit length: both count the same.
+    picture: csr_array | None
+    words: csr_array | None  # as the text tower understands them
+    literal: csr_array | None  # the words themselves, without a model pass
+
+    def for_pictures(self) -> csr_array:
+        """The vector that finds pictures."""
+        return _together(self.words, self.picture)
+
+    def for_chapters(self, index: InvertedIndex, chapters: Selection) -> csr_array:
+        """The vector that finds chapters.
+
+        A chapter says hundreds of words, so what tells chapters apart is how few of them say a word: the
+        model's weights are multiplied by BM25's inverse document frequency, and are all there is to go by
+        where there are few chapters. What the tower adds to the question counts little beside what was asked.
+        """
+        if self.words is None or self.literal is None:
+            return _together(None, self.picture)
+        asked = csr_array(_unit(self.literal).maximum(_ADDED * _unit(self.words)))
+        asked.data *= _rarity(document_frequencies(index, asked.indices, chapters), len(chapters))
+        return _together(asked, self.picture)
+
+
+def ask(encoder: LexicalEncoder, text: str | None, image: str | Path | bytes | Image | None) -> Question:
+    """Encode a question.
 
     Raises:
-        InvalidValue: there is neither.
+        InvalidValue: there are neither words nor a picture.
         UnreadableSource: `image` is no picture.
     """
-    parts = []
-    if text is not None:
-        parts.append(encoder.encode_query(text))
-    if image is not None:
-        parts.append(encoder.encode_image([image], show_progress_bar=False))
-    if not parts:
+    if text is None and image is None:
         raise InvalidValue("there is no question: give a text, an image, or both")
-    return parts[0] if len(parts) == 1 else _unit(_unit(parts[0]) + _unit(parts[1]))
+    return Question(
+        None if image is None else encoder.encode_image([image], show_progress_bar=False),
+        None if text is None else encoder.encode_query(text),
+        None if text is None else encoder.encode_query(text, inference_free=True),
+    )
+
+
+def _together(words: csr_array | None, picture: csr_array | None) -> csr_array:
+    """Words and a picture together are the sum of their unit vectors: both count the same."""
+    parts = [_unit(part) for part in (words, picture) if part is not None]
+    return parts[0] if len(parts) == 1 else _unit(csr_array(parts[0] + parts[1]))
+
+
+def _rarity(frequencies: npt.NDArray[np.int64], documents: int) -> npt.NDArray[np.float32]:
+    """ln(1 + (N - n + ½) / (n + ½)) over its greatest value, drawn towards 1 where documents are few."""
+    rare = np.log1p((documents - frequencies + 0.5) / (frequencies + 0.5)) / np.log1p(2 * documents + 1)
+    sure = documents / (documents + _FEW)
+    return np.asarray(sure * rare + (1 - sure), np.float32)
 
 
 def _unit(row: csr_array) -> csr_array:

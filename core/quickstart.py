@@ -73,7 +73,7 @@ def _look(console: Console, place: Path) -> None:
         with progress_bar("indexing") as progress:
             report = library.add([shown], progress=progress)
         console.print(
-            f"{report.pictures} photographs and {report.chapters} passages of an episode are indexed\n"
+            f"{report.pictures} photographs and {report.chapters} chapters of an episode are indexed\n"
         )
         show_skipped(report.skipped)
         for text, image, kind, k in (

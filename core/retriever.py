@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -19,10 +20,11 @@ from lexiscope.errors import (
     VocabularyMismatch,
     printable,
 )
-from lexiscope.hits import Hit, Match, explain, spelt_words
+from lexiscope.hits import Hit, Match, explain, said, spelt_words
 from lexiscope.index import Collection
+from lexiscope.index.inverted import check_k
 from lexiscope.indexing import AddReport, Progress, add_sources
-from lexiscope.questions import clean, compose, holders, missed_words
+from lexiscope.questions import Question, ask, clean, holders, missed_words
 from lexiscope.sources import Skipped, source_name
 from lexiscope.vocabulary import words
 
@@ -138,7 +140,7 @@ class Retriever:
         return len(self.collection)
 
     def counts(self) -> dict[str, int]:
-        """How many pictures ("image") and passages ("chapter") there are."""
+        """How many pictures ("image") and chapters ("chapter") there are."""
         return {kind: self.collection.counts().get(kind, 0) for kind in KINDS}
 
     def add(
@@ -212,9 +214,21 @@ class Retriever:
         if kind is not None and kind not in KINDS:
             raise InvalidValue(f"kind is {kind!r}: it can be {' or '.join(KINDS)}")
         text = clean(text)
-        query = compose(self.encoder, text, image)
+        question = ask(self.encoder, text, image)
+        number = check_k(k)
+        found = [
+            hit for one in KINDS if kind in (None, one) for hit in self._of_kind(one, question, text, number)
+        ]
+        found.sort(key=lambda hit: (-hit.score, hit.id))
+        return [replace(hit, rank=rank) for rank, hit in enumerate(found[:number], 1)]
+
+    def _of_kind(self, kind: str, question: Question, text: str | None, k: int) -> list[Hit]:
+        """The best documents of a kind, each kind being asked in the way that finds it best."""
         index, documents = self.collection.index, self.collection.documents
-        only = None if kind is None else documents.select(kind)
+        only = documents.select(kind)
+        if not len(only):
+            return []
+        query = question.for_chapters(index, only) if kind == "chapter" else question.for_pictures()
         ids, scores = index.search(query, k, only=only)
         found = ids[0][ids[0] >= 0]
         rows = index.rows(found)
@@ -225,14 +239,14 @@ class Retriever:
                 rank=number + 1,
                 score=float(scores[0][number]),
                 matches=explain(
-                    self.encoder.vocabulary, query, rows[[number]], spelling, document.fields.get("text")
+                    self.encoder.vocabulary, query, rows[[number]], spelling, said(document.fields)
                 ),
             )
             for number, document in enumerate(documents.get(found))
         ]
 
     def unused_words(self, text: str, hits: Sequence[Hit] = ()) -> list[str]:
-        """Words of a question that no picture or passage has, light ones (the, of) left out.
+        """Words of a question that no picture or chapter has, light ones (the, of) left out.
 
         Args:
             text: the question.
@@ -243,14 +257,14 @@ class Retriever:
         return [word for word, spelt in missed.items() if word not in seen and not self._is_used(word, spelt)]
 
     def _is_used(self, word: str, spelt: frozenset[int]) -> bool:
-        """Whether a picture or passage has the word.
+        """Whether a picture or chapter has the word.
 
-        A passage may have all the pieces of a word without the word, so its text decides.
+        A chapter may have all the pieces of a word without the word, so its text decides.
         """
         ids = holders(self.collection.index, spelt) if spelt else ()
         if len(spelt) < 2:
             return len(ids) > 0
-        texts = (document.fields.get("text") for document in self.collection.documents.get(ids[:TEXTS_READ]))
+        texts = (said(document.fields) for document in self.collection.documents.get(ids[:TEXTS_READ]))
         return any(text is None or word in words(text) for text in texts)
 
     def warm_up(self) -> None:

@@ -2,7 +2,8 @@
 
 What a folder of real photographs holds is sorted into three heaps:
 
-* **sources**: pictures, transcripts and Parquet data sets, told by their suffix and then by their content;
+* **sources**: pictures, transcripts, podcast feeds and Parquet data sets, told by their suffix and then by
+  their content;
 * **passed over in silence**: hidden files, the litter of operating systems (`Thumbs.db`, `desktop.ini`,
   `@eaDir`, …), podcast chapters beside a transcript, and index folders of this program;
 * **listed as skipped**, with a reason: everything else. Where nothing is wrong (a film, a shopping list) the
@@ -15,20 +16,27 @@ outright is read. Links are followed, each folder and file is visited once, and 
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from lexiscope.episodes import EPISODES, ChapterWords, chapters_of
 from lexiscope.errors import UnreadableSource, printable
-from lexiscope.text.passages import cut_passages
+from lexiscope.stamps import content_hash, size_and_time, why
+from lexiscope.text.marks import chapter_files
 from lexiscope.text.sniffing import sniff_transcript
-from lexiscope.text.transcripts import TRANSCRIPT_SUFFIXES, read_transcript
+from lexiscope.text.transcripts import (
+    FEED_SUFFIXES,
+    TRANSCRIPT_SUFFIXES,
+    feed_files,
+    read_feed,
+    read_transcript,
+)
 from lexiscope.vision.parquet import picture_rows
 from lexiscope.vision.pictures import PICTURE_SUFFIXES, open_picture
 
@@ -37,7 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Item", "Skipped", "Source", "find_sources", "items", "source_name"]
 
-Kind = Literal["image", "transcript", "parquet"]
+Kind = Literal["image", "transcript", "feed", "parquet"]
 
 _PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
 _FOREIGN_PHOTOGRAPHS = frozenset(".heic .heif .arw .cr2 .cr3 .dng .nef .orf .raf .rw2".split())
@@ -68,7 +76,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Source:
-    """A file that holds one picture, one transcript, or the rows of a Parquet data set."""
+    """A file that holds one picture, one transcript, the episodes of a feed, or the rows of a data set."""
 
     path: Path  # absolute, links resolved
     kind: Kind
@@ -80,12 +88,24 @@ class Source:
 
     @cached_property
     def stamp(self) -> str:
-        """Size, time of change and content hash (BLAKE2b), `size-mtime_ns-hash`; reads the whole file.
+        """Size, time of change and content hash (BLAKE2b), `size-mtime_ns-hash`; reads the files whole.
 
         Raises:
             UnreadableSource: the file cannot be read.
         """
-        return f"{_size_and_time(self.path)}-{_content_hash(self.path)}"
+        return f"{size_and_time(self.files)}-{content_hash(self.files)}{self.reading}"
+
+    @cached_property
+    def files(self) -> tuple[Path, ...]:
+        """The file, and those read along with it: chapters beside a transcript, episodes of a feed."""
+        if self.kind == "transcript":
+            return (self.path, *chapter_files(self.path))
+        return (self.path, *(sorted(feed_files(self.path)) if self.kind == "feed" else ()))
+
+    @property
+    def reading(self) -> str:
+        """What stamps end with, so that what was indexed in another way is read anew."""
+        return EPISODES if self.kind in ("transcript", "feed") else ""
 
     def is_unchanged(self, stamp: str) -> bool:
         """Tell whether a stamp taken earlier still holds; reads the content only if the time alone differs.
@@ -94,7 +114,9 @@ class Source:
             UnreadableSource: the file cannot be read.
         """
         then, _, content = stamp.rpartition("-")
-        now = _size_and_time(self.path)
+        if not content.endswith(self.reading):
+            return False
+        now = size_and_time(self.files)
         if now == then:
             return True
         same_size = now.partition("-")[0] == then.partition("-")[0]
@@ -103,14 +125,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Item:
-    """One thing to index: a picture, or a passage of a transcript."""
+    """One thing to index: a picture, or a chapter of an episode."""
 
-    key: str  # unique: the source's name, with `#row id` or `#passage-n` where a source holds many
+    key: str  # unique: the source's name, with `#row id` or `#chapter-n` where a source holds many
     kind: Literal["image", "chapter"]
     source: str  # printable absolute path of the file it came from
     stamp: str  # of the source, when it was read
     picture: Callable[..., Image.Image] | None = None  # opens it; takes open_picture's `size_hint`
-    text: str | None = None  # of a passage
+    chapter: ChapterWords | None = None  # what it is found by
     fields: dict[str, Any] = field(default_factory=dict)  # JSON: what a hit shows
 
 
@@ -121,21 +143,22 @@ def find_sources(paths: Iterable[str | Path]) -> tuple[list[Source], list[Skippe
         paths: files or folders; `~` stands for the home folder. Names need not be valid UTF-8.
 
     Returns:
-        The sources, sorted within each path given, each file once; and what was skipped, with reasons.
+        The sources, sorted within each path given, each file once; what a feed reads along is left to the
+        feed. And what was skipped, with reasons.
         Nothing that a path can be raises an error.
     """
     search = _Search()
     for path in paths:
         search.under(os.path.expanduser(path))
-    return search.sources, search.skipped
+    return search.without_feed_files(), search.skipped
 
 
 def items(source: Source) -> Iterator[Item]:
     """Read a source lazily; memory does not grow with the size of a data set.
 
     A picture is opened only when `item.picture()` is called, which raises UnreadableSource if it is broken.
-    Passages carry the fields `episode`, `title` (None), `start`, `end`, `text` and `speakers`; rows of a data
-    set carry `captions`.
+    Chapters carry the fields `episode`, `title`, `start`, `end`, `generated`, `text`, `speakers` and `units`
+    (`[start, text]` each); rows of a data set carry `captions`.
 
     Raises:
         UnreadableSource: the transcript or data set cannot be read.
@@ -148,7 +171,7 @@ def items(source: Source) -> Iterator[Item]:
             fields = {"captions": list(row.captions)}
             yield Item(row.name, "image", source.name, source.stamp, row.open, None, fields)
     else:
-        yield from _passages(source)
+        yield from _chapters(source)
 
 
 def source_name(path: str | Path) -> str:
@@ -156,20 +179,13 @@ def source_name(path: str | Path) -> str:
     return printable(os.path.realpath(os.path.expanduser(path)))
 
 
-def _passages(source: Source) -> Iterator[Item]:
-    transcript = read_transcript(source.path)
-    for number, passage in enumerate(cut_passages(transcript)):
-        spoken = transcript.units[passage.first_unit : passage.last_unit + 1]
-        fields: dict[str, Any] = {
-            "episode": transcript.title,
-            "title": None,
-            "start": passage.start,
-            "end": passage.end,
-            "text": passage.text,
-            "speakers": list(dict.fromkeys(unit.speaker for unit in spoken if unit.speaker)),
-        }
-        key = f"{source.name}#passage-{number}"
-        yield Item(key, "chapter", source.name, source.stamp, None, passage.text, fields)
+def _chapters(source: Source) -> Iterator[Item]:
+    """All chapters of all episodes of a file."""
+    episodes = read_feed(source.path) if source.kind == "feed" else [read_transcript(source.path)]
+    found = (chapter for episode in episodes for chapter in chapters_of(episode))
+    for number, (words, fields) in enumerate(found):
+        key = f"{source.name}#chapter-{number}"
+        yield Item(key, "chapter", source.name, source.stamp, None, words, fields)
 
 
 @dataclass
@@ -188,7 +204,7 @@ class _Search:
             try:
                 todo.extend(reversed(self._visit(path, named=path == given)))
             except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-                self.skipped.append(Skipped(printable(path), _why(error, path)))
+                self.skipped.append(Skipped(printable(path), why(error, path)))
 
     def _visit(self, path: str, *, named: bool) -> list[str]:
         """Take a file, or return what a folder holds."""
@@ -222,6 +238,15 @@ class _Search:
             names = sorted(entry.name for entry in entries)
         return [os.path.join(folder, name) for name in names if not _is_litter(name)]
 
+    def without_feed_files(self) -> list[Source]:
+        """All sources but those that belong to a feed among them."""
+        taken: set[Path] = set()
+        for source in self.sources:
+            if source.kind == "feed":
+                with suppress(UnreadableSource):  # reading it will say what is wrong
+                    taken |= feed_files(source.path)
+        return [source for source in self.sources if source.path not in taken]
+
     def _skip(self, path: str, reason: str, *, error: bool = True) -> None:
         self.skipped.append(Skipped(printable(path), reason, error))
 
@@ -237,7 +262,7 @@ def _classify(path: str, *, named: bool) -> Kind | Skipped | None:
         return "image"
     if suffix in _PARQUET_SUFFIXES:
         return "parquet"
-    if suffix in TRANSCRIPT_SUFFIXES:
+    if suffix in TRANSCRIPT_SUFFIXES | FEED_SUFFIXES:
         return _classify_text(path, named=named)
     if suffix in _FOREIGN_PHOTOGRAPHS:
         return Skipped(printable(path), "HEIC and raw photographs cannot be read; export it as JPEG")
@@ -255,44 +280,20 @@ def _classify_text(path: str, *, named: bool) -> Kind | Skipped | None:
     if found == "chapters":
         reason = "holds chapters; name the transcript they belong to"
         return Skipped(printable(path), reason, error=False) if named else None
+    if found == "feed":
+        return "feed"
     if found == "transcript" or named:
         return "transcript"  # named outright, it is read, or reading says what is wrong
     if found == "prose":
         reason = "is text without speakers or times; name the file itself to index it"
         return Skipped(printable(path), reason, error=False)
-    return Skipped(printable(path), "is JSON, but no transcript", error=False)
-
-
-def _is_index(folder: str) -> bool:
-    manifest, segments = os.path.join(folder, "manifest.json"), os.path.join(folder, "segments")
-    return os.path.isfile(manifest) and os.path.isdir(segments)
+    what = (
+        "XML, but no feed"
+        if os.path.splitext(path)[1].lower() in FEED_SUFFIXES
+        else "JSON, but no transcript"
+    )
+    return Skipped(printable(path), f"is {what}", error=False)
 
 
 def _is_litter(name: str) -> bool:
     return name.startswith(".") or name.lower() in _LITTER
-
-
-def _why(error: OSError | ValueError, path: str) -> str:
-    """Say what keeps a path from being visited."""
-    if isinstance(error, PermissionError):
-        return "no permission to read it; change its rights"
-    if isinstance(error, OSError) and error.errno in {errno.ENOENT, errno.ELOOP, errno.ENOTDIR}:
-        dangling = os.path.islink(path)
-        return "is a link that leads nowhere; remove it" if dangling else "does not exist; check the path"
-    return f"cannot be read ({getattr(error, 'strerror', None) or error})"
-
-
-def _size_and_time(path: Path) -> str:
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise UnreadableSource(f"{printable(path)}: {_why(error, str(path))}") from None
-    return f"{found.st_size}-{found.st_mtime_ns}"
-
-
-def _content_hash(path: Path) -> str:
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=16)).hexdigest()
-    except OSError as error:
-        raise UnreadableSource(f"{printable(path)}: {_why(error, str(path))}") from None

@@ -16,7 +16,7 @@ from lexiscope.hits import snippet
 from lexiscope.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from lexiscope.hits import Hit
+    from lexiscope.hits import Hit, Utterance
     from lexiscope.indexing import AddReport, Progress
     from lexiscope.sources import Skipped
 
@@ -74,8 +74,8 @@ def show_hits(console: Console, hits: Sequence[Hit], *, explain: bool = False) -
     """Print hits for people: where, when, what was said, and which words matched."""
     for hit in hits:
         console.print(_headline(hit))
-        if hit.text:
-            console.print(Text(f"      “{snippet(hit.text, hit.matches)}”", style="italic"))
+        if hit.utterance is not None:
+            console.print(_quotation(hit, hit.utterance))
         console.print(_explanation(hit) if explain else _matched(hit))
 
 
@@ -86,10 +86,18 @@ def _headline(hit: Hit) -> Text:
     line.append(hit.episode or hit.source, style="bold")
     if hit.title:
         line.append(f" · {hit.title}")
+    if hit.generated:
+        line.append(" (generated)", style="dim")
     if hit.start is not None:
         end = "" if hit.end is None else f"–{clock(hit.end)}"
         line.append(f"  {clock(hit.start)}{end}", style="green")
     return line.append(f"  {hit.source}", style="dim") if hit.episode else line
+
+
+def _quotation(hit: Hit, moment: Utterance) -> Text:
+    """What was said that answers best, and when."""
+    quoted = Text(f"      “{snippet(moment.text, hit.matches)}”", style="italic")
+    return quoted if moment.start is None else quoted.append(f"  at {clock(moment.start)}", style="green")
 
 
 _WORTH_SHOWING = 0.01  # share of the score
@@ -128,7 +136,7 @@ def show_report(report: AddReport) -> None:
     files = ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "nothing to index"
     output().print(
         f"{files} in {report.seconds:.1f} s; the index holds "
-        f"{_count(report.pictures, 'picture')} and {_count(report.chapters, 'passage')}"
+        f"{_count(report.pictures, 'picture')} and {_count(report.chapters, 'chapter')}"
     )
     show_skipped(report.skipped)
 

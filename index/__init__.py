@@ -5,6 +5,7 @@
     executor   kernels over a segment, over all cores
     segment    an immutable block of rows: postings by term, forward rows, ids
     inverted   InvertedIndex: one or more segments with delete marks
+    frequencies how many rows have a term
     files      durable steps on disk; manifest: what is live; snapshot: both, opened
     documents  what the rows stand for, in SQLite
     tiers      which segments to merge
@@ -23,10 +24,19 @@ from lexiscope.lazy import lazy
 if TYPE_CHECKING:
     from lexiscope.index.collection import Collection
     from lexiscope.index.documents import Document, DocumentStore
+    from lexiscope.index.frequencies import document_frequencies
     from lexiscope.index.inverted import InvertedIndex, Selection
     from lexiscope.index.writer import WriteBatch
 
-__all__ = ["Collection", "Document", "DocumentStore", "InvertedIndex", "Selection", "WriteBatch"]
+__all__ = [
+    "Collection",
+    "Document",
+    "DocumentStore",
+    "InvertedIndex",
+    "Selection",
+    "WriteBatch",
+    "document_frequencies",
+]
 
 _HOME = {
     "Collection": "lexiscope.index.collection",
@@ -35,6 +45,7 @@ _HOME = {
     "InvertedIndex": "lexiscope.index.inverted",
     "Selection": "lexiscope.index.inverted",
     "WriteBatch": "lexiscope.index.writer",
+    "document_frequencies": "lexiscope.index.frequencies",
 }
 
 if not TYPE_CHECKING:

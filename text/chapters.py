@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Protocol
 
-from lexiscope.text.transcript import Mark, Transcript
+from lexiscope.text.transcript import Mark, Transcript, Unit
 
 __all__ = ["Chapter", "Segmenter", "Titler", "make_chapters"]
 
@@ -69,6 +69,8 @@ def make_chapters(
     """
     if transcript.marks:
         return _published(transcript)
+    if not transcript.units:
+        return []
     if segmenter is None:
         from lexiscope.text.segmentation import Segmenter as Bundled
 
@@ -90,20 +92,23 @@ def _playable(transcript: Transcript, cuts: Sequence[int]) -> list[int]:
             continue
         if not stated or bisect_left(stated, cut + 1) > bisect_left(stated, kept[-1] + 1):
             kept.append(cut)
-    return kept if transcript.units else []
+    return kept
 
 
 def _generated(transcript: Transcript, cuts: Sequence[int], titles: Sequence[str]) -> list[Chapter]:
     units = transcript.units
-    stated = accumulate((unit.start for unit in units), lambda last, start: last if start is None else start)
-    times = list(stated)
-    starts = [times[cut] for cut in cuts]
+    starts = [_stated_start(units, cut) for cut in cuts]
     lasts = [*(cut - 1 for cut in cuts[1:]), len(units) - 1]
-    ends = [*starts[1:], units[-1].end] if units else []
+    ends = [*starts[1:], units[-1].end]
     return [
         Chapter(first, last, title, start, _after(start, end), True)
         for first, last, title, start, end in zip(cuts, lasts, titles, starts, ends, strict=True)
     ]
+
+
+def _stated_start(units: Sequence[Unit], number: int) -> float | None:
+    """When a unit starts; without a time of its own, when the last one before it does that has one."""
+    return next((unit.start for unit in units[number::-1] if unit.start is not None), None)
 
 
 def _published(transcript: Transcript) -> list[Chapter]:

@@ -85,6 +85,11 @@ def creators_marks(
     return marks_in_description(transcript)
 
 
+def chapter_files(path: Path) -> list[Path]:
+    """Find the files of chapters that lie beside a transcript, the one that counts first."""
+    return beside(path, _CHAPTER_SUFFIXES)
+
+
 def marks_in_description(transcript: Transcript) -> tuple[Mark, ...]:
     """Find the chapters that the description of an episode lists."""
     return tuple(tidy(read_lines(transcript.description, until=_ending(transcript)), transcript.title))

@@ -65,13 +65,13 @@ def test_index_then_search_as_json(index_command, run, files, tmp_path):
 def test_answers_for_people(index_command, run, files, tmp_path):
     done = index_command(files)
     assert "4 added" in done.stdout
-    assert "3 pictures and 1 passage" in done.stdout
+    assert "3 pictures and 1 chapter" in done.stdout
     assert "lexiscope search" in done.stdout
     done = run("search", tmp_path / "x", "a brown dog zyxwv", "--kind", "chapter")
-    assert "Dogs and boats  0:01–1:09" in done.stdout
+    assert "(generated)  0:01–1:09" in done.stdout and "Dogs and boats · " in done.stdout
     assert "“A brown dog catches a ball on the beach." in done.stdout
     assert "matched:" in done.stdout
-    assert "no picture or passage uses: zyxwv" in done.stderr
+    assert "no picture or chapter uses: zyxwv" in done.stderr
     done = run("search", tmp_path / "x", "--image", files / "cat.jpg", "--explain", "-k", 1)
     assert str(files / "cat.jpg") in done.stdout
     assert "query   document   share" in done.stdout

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from lexiscope.hits import Hit, Match, explain, snippet, spelt_words
+from lexiscope.hits import Hit, Match, Utterance, best_utterance, explain, snippet, spelt_words
 from lexiscope.vocabulary import Vocabulary
 
 WEIGHTS = st.dictionaries(st.integers(0, 200), st.floats(0, 4, width=32), max_size=40)
@@ -131,6 +131,30 @@ def test_the_json_of_a_hit_is_the_contract():
         "title",
         "start",
         "end",
+        "generated",
+        "utterance",
     ]
     assert shown["terms"] == [[word, 0.1] for word in "abcdefgh"]
     assert len(hit.to_dict(explain=True)["explain"]) == 10
+
+
+UNITS = [
+    [0.0, "So we begin."],
+    [None, "The lamp is old."],
+    [9.0, "A whale"],
+    [11.0, "ate the lamp."],
+    [60.0, "Bye."],
+]
+
+
+def test_the_best_utterance_is_the_first_that_says_most():
+    found = [Match("whale", 1.0, 1.0, 0.6), Match("lamp", 1.0, 1.0, 0.4)]
+    moment = best_utterance(UNITS[2:], found)
+    assert moment == Utterance("A whale ate the lamp. Bye.", 9.0)
+    assert best_utterance([], found) is None
+    assert best_utterance(UNITS, []) == Utterance("So we begin.", 0.0)
+
+
+def test_an_utterance_without_a_time_has_that_of_its_turn():
+    assert best_utterance(UNITS[:2], [Match("lamp", 1.0, 1.0, 1.0)]) == Utterance("The lamp is old.", 0.0)
+    assert best_utterance([[None, "lamp"]], [Match("lamp", 1.0, 1.0, 1.0)]) == Utterance("lamp", None)

@@ -54,10 +54,12 @@ def test_a_picture_finds_itself_first(library, files):
 
 def test_words_and_picture_count_the_same(library, files, tiny_encoder):
     text, image = "a brown dog", files / "cat.jpg"
-    both = library.search(text, image=image)
+    both = library.search(text, image=image, kind="image")
     parts = tiny_encoder.encode_query(text) + tiny_encoder.encode_image(image)
     unit = parts / np.sqrt((parts.data**2).sum())
-    ids, scores = library.collection.index.search(unit.tocsr(), 10)
+    ids, scores = library.collection.index.search(
+        unit.tocsr(), 10, only=library.collection.documents.select("image")
+    )
     assert [hit.id for hit in both] == [id for id in ids[0].tolist() if id >= 0]
     assert [hit.score for hit in both] == pytest.approx(scores[0][: len(both)].tolist(), rel=1e-4)
 
@@ -269,3 +271,32 @@ def test_an_index_that_lost_its_manifest_is_not_written_over(library, model_fold
     with pytest.raises(DamagedIndex):
         Retriever.open(folder, model=model_folder, create=True)
     assert sorted(folder.rglob("*.npy")) == segments
+
+
+def test_a_chapter_hit_says_where_to_jump_to(library):
+    hit = library.search("Wittgenstein", kind="chapter")[0]
+    assert hit.generated is True and hit.title
+    assert hit.utterance is not None and hit.utterance.start == 65.0
+    assert hit.utterance.text.startswith("Nobody but Wittgenstein")
+    shown = hit.to_dict()
+    assert shown["generated"] is True
+    assert shown["utterance"] == {"text": hit.utterance.text, "start": 65.0}
+
+
+def test_both_kinds_come_in_one_list_by_score(library):
+    hits = library.search("a brown dog catches a ball", k=10)
+    assert {hit.kind for hit in hits} == {"chapter", "image"}
+    assert [hit.rank for hit in hits] == list(range(1, len(hits) + 1))
+    scores = [hit.score for hit in hits]
+    assert scores == sorted(scores, reverse=True)
+    assert [hit.id for hit in library.search("a brown dog catches a ball", k=2)] == [
+        hit.id for hit in hits[:2]
+    ]
+
+
+def test_episodes_indexed_by_an_earlier_version_are_indexed_anew(library, files, monkeypatch, caplog):
+    monkeypatch.setattr("lexiscope.sources.EPISODES", "c2")
+    report = library.add(files)
+    assert (report.updated, report.unchanged) == (1, 3)
+    assert "1 episodes were indexed by an earlier version" in caplog.text
+    assert library.add(files).unchanged == 4

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from lexiscope.episodes import EPISODES
 from lexiscope.errors import UnreadableSource, printable
 from lexiscope.sources import Skipped, Source, find_sources, items, source_name
 
@@ -266,7 +267,7 @@ def test_content_tells(tmp_path: Path, name: str, content: bytes, kind: str | No
 def test_items_of_a_picture(folder: Path) -> None:
     source = Source(folder / "b.JPG", "image")
     (item,) = items(source)
-    assert (item.key, item.kind, item.source, item.text) == (source.name, "image", source.name, None)
+    assert (item.key, item.kind, item.source, item.chapter) == (source.name, "image", source.name, None)
     assert item.picture is not None and item.picture(size_hint=4).size == (8, 8)
     (folder / "b.JPG").write_bytes(jpeg()[:200])
     with pytest.raises(UnreadableSource, match=r"b.JPG: is truncated"):
@@ -274,15 +275,53 @@ def test_items_of_a_picture(folder: Path) -> None:
 
 
 def test_items_of_a_transcript(folder: Path) -> None:
+    (folder / "talk.chapters.json").unlink()
     (item,) = items(Source(folder / "talk.vtt", "transcript"))
-    assert item.key == f"{item.source}#passage-0" and item.kind == "chapter" and item.picture is None
-    assert item.text == "Good evening."
-    words = {"episode": "A Talk", "title": None, "text": "Good evening.", "speakers": ["Ada"]}
-    assert item.fields == {**words, "start": 1.0, "end": 2.0}
+    assert item.key == f"{item.source}#chapter-0" and item.kind == "chapter" and item.picture is None
+    assert item.chapter is not None and item.chapter.text == "Good evening."
+    words = {"episode": "A Talk", "title": "Evening", "text": "Good evening.", "speakers": ["Ada"]}
+    times = {"start": 1.0, "end": 2.0, "units": [[1.0, "Good evening."]], "generated": True}
+    assert item.fields == {**words, **times} and item.chapter.turns == {"Ada": 1}
     json.dumps(item.fields)
 
 
-@pytest.mark.parametrize("kind", ["image", "transcript", "parquet"])
+def test_the_creators_chapters_beside_a_transcript(folder: Path) -> None:
+    source = Source(folder / "talk.vtt", "transcript")
+    stamp = source.stamp
+    (folder / "talk.chapters.json").write_text(CHAPTERS.replace("Intro", "Supper"), encoding="utf-8")
+    changed = Source(folder / "talk.vtt", "transcript")
+    assert not changed.is_unchanged(stamp) and changed.is_unchanged(changed.stamp)
+    (item,) = items(changed)
+    assert (item.fields["title"], item.fields["start"], item.fields["generated"]) == ("Supper", 0.0, False)
+
+
+def test_what_was_indexed_in_another_way_is_read_anew(folder: Path) -> None:
+    source = Source(folder / "talk.txt", "transcript")
+    assert source.is_unchanged(source.stamp)
+    assert not source.is_unchanged(source.stamp.removesuffix(EPISODES))
+
+
+FEED = """<rss version="2.0" xmlns:podcast="https://podcastindex.org/namespace/1.0"><channel><title>Show</title>
+<item><title>One</title><podcast:transcript url="talk.vtt" type="text/vtt"/></item>
+<item><title>Two</title><podcast:transcript url="talk.txt" type="text/plain"/></item>
+</channel></rss>"""
+
+
+def test_a_feed_gives_all_its_episodes_and_keeps_their_files_to_itself(folder: Path) -> None:
+    (folder / "feed.xml").write_text(FEED, encoding="utf-8")
+    sources, _ = find_sources([folder])
+    named = {source.path.name: source.kind for source in sources}
+    assert named["feed.xml"] == "feed" and "talk.vtt" not in named and "talk.txt" not in named
+    (feed,) = (source for source in sources if source.kind == "feed")
+    found = list(items(feed))
+    assert {item.fields["episode"] for item in found} == {"One", "Two"}
+    assert len({item.key for item in found}) == len(found)
+    stamp = feed.stamp
+    (folder / "talk.vtt").write_text(VTT + "\n00:03.000 --> 00:04.000\nMore.\n", encoding="utf-8")
+    assert not Source(feed.path, "feed").is_unchanged(stamp)
+
+
+@pytest.mark.parametrize("kind", ["image", "transcript", "feed", "parquet"])
 def test_items_of_what_is_gone(tmp_path: Path, kind: str) -> None:
     with pytest.raises(UnreadableSource, match="none"):
         list(items(Source(tmp_path / "none", kind)))
@@ -390,13 +429,13 @@ def test_bad_parquet(tmp_path: Path) -> None:
 def test_the_sample_episode() -> None:
     path = Path(str(files("lexiscope") / "sample" / "long-way-round.vtt"))
     (source,), _ = find_sources([path])
-    passages = list(items(source))
-    said = [item for item in passages if "Quillfeather" in (item.text or "")]
-    assert said and "lighthouse" in (said[0].text or "")
-    assert all(item.fields["episode"].startswith("The Long Way Round") for item in passages)
-    starts = [item.fields["start"] for item in passages]
-    assert starts == sorted(starts) and 12 * 60 < passages[-1].fields["end"] <= 15 * 60
-    assert 1800 <= sum(len((item.text or "").split()) for item in passages) <= 2200
+    chapters = [item.fields for item in items(source)]
+    said = [fields for fields in chapters if "Quillfeather" in fields["text"]]
+    assert said and "lighthouse" in said[0]["text"]
+    assert all(fields["episode"].startswith("The Long Way Round") for fields in chapters)
+    starts = [fields["start"] for fields in chapters]
+    assert starts == sorted(starts) and 12 * 60 < chapters[-1]["end"] <= 15 * 60
+    assert 1800 <= sum(len(fields["text"].split()) for fields in chapters) <= 2200
     assert "MIT" in path.read_text(encoding="utf-8")
 
 

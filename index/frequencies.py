@@ -1,0 +1,44 @@
+"""How many rows have a term."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from lexiscope.index.inverted import InvertedIndex, Selection
+from lexiscope.index.segment import LiveSegment
+from lexiscope.index.vectors import Int32, Int64
+
+
+def document_frequencies(index: InvertedIndex, terms: npt.ArrayLike, only: Selection | None = None) -> Int64:
+    """Count the live rows that have each term.
+
+    Reads the postings of these terms and nothing else.
+
+    Args:
+        index: where to count.
+        terms: (n,) ids of terms.
+        only: count among these rows.
+
+    Returns:
+        (n,) int64.
+    """
+    wanted = np.asarray(terms, np.int64)
+    counts = np.zeros(len(wanted), np.int64)
+    for number, part in enumerate(index.parts):
+        counts += _in_segment(part, wanted, None if only is None else only.rows[number])
+    return counts
+
+
+def _in_segment(part: LiveSegment, wanted: Int64, chosen: Int32 | None) -> Int64:
+    segment = part.segment
+    counts = np.zeros(len(wanted), np.int64)
+    if not len(segment.terms):
+        return counts
+    live = np.zeros(len(segment), np.bool_)
+    live[part.live_rows() if chosen is None else chosen] = True
+    places = np.minimum(np.searchsorted(segment.terms, wanted), len(segment.terms) - 1)
+    for number in np.flatnonzero(segment.terms[places] == wanted):
+        begin, end = segment.term_pointers[places[number] : places[number] + 2]
+        counts[number] = np.count_nonzero(live[segment.posting_rows[begin:end]])
+    return counts

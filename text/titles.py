@@ -1,0 +1,110 @@
+"""Titles of chapters, taken from what is said in them.
+
+A linear scorer picks one of the phrases of a chapter (`title_phrases`). Its weights maximise the expected
+ROUGE-L of a choice made in proportion to exp(score), with creators' own titles for the truth.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib.resources import files
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexiscope.text.cue_words import CUE_KINDS, cues_among
+from lexiscope.text.title_phrases import FEATURES, ChapterText, Phrase, key, phrases, tokenize
+from lexiscope.text.transcript import Transcript
+
+__all__ = ["ExtractiveTitler", "fallback_title"]
+
+_LONGEST = 80  # characters
+_FALLBACK = 8  # words
+_GREETED = 60  # words from the beginning of an episode in which listeners are greeted
+_GREETING = CUE_KINDS.index("greeting")
+
+
+class _Learned(NamedTuple):
+    weights: NDArray[np.float64]  # one a feature
+    commonness: dict[str, float]
+
+
+class ExtractiveTitler:
+    """Names a chapter with its most telling phrase: no model, no network, any subject.
+
+    No two chapters of an episode get the same phrase while there are others. A chapter that greets the
+    listeners at the beginning of an episode is called by what it is.
+    """
+
+    def titles(self, transcript: Transcript, cuts: Sequence[int]) -> list[str]:
+        """One title for each chapter that begins at a cut, spelt as in the transcript; none is empty."""
+        units = transcript.units
+        spans = list(pairwise([*cuts, len(units)]))
+        chapters = [tokenize([unit.text for unit in units[slice(*span)]]) for span in spans]
+        with_key = Counter(word for chapter in chapters for word in chapter.counts)
+        about = frozenset(token.key for token in tokenize([transcript.title]).tokens if token.content)
+        given: list[str] = []
+        used: set[tuple[str, ...]] = set()
+        for number, chapter in enumerate(chapters):
+            if number == 0 and len(chapters) > 1 and _greets(chapter):
+                given.append("Intro")
+                continue
+            best = next(
+                (
+                    phrase
+                    for phrase in _ranked(chapter, with_key, len(chapters), about)
+                    if phrase.keys not in used
+                ),
+                None,
+            )
+            if best is not None:
+                used.add(best.keys)
+            said = " ".join(unit.text for unit in units[slice(*spans[number])])
+            given.append(fallback_title(said, number) if best is None else _tidy(best))
+        return given
+
+
+def fallback_title(text: str, number: int) -> str:
+    """The first words of a text; where there are none, the number of the chapter, counted from 0."""
+    start = " ".join(text.split()[:_FALLBACK]).strip(" .,;:-–—")
+    return start[:_LONGEST].strip() or f"Chapter {number + 1}"
+
+
+def _ranked(
+    chapter: ChapterText, with_key: Counter[str], chapters: int, about: frozenset[str]
+) -> Iterator[Phrase]:
+    """The phrases of a chapter, best first."""
+    learned = _learned()
+    found = list(phrases(chapter, with_key, chapters, about, learned.commonness))
+    if not found:
+        return
+    scores = np.array([phrase.features for phrase in found]) @ learned.weights
+    yield from (found[place] for place in np.argsort(-scores, kind="stable"))
+
+
+def _tidy(phrase: Phrase) -> str:
+    """Write a phrase as a title."""
+    text = phrase.text
+    if len(text) > _LONGEST:
+        text = text[:_LONGEST].rsplit(" ", 1)[0]
+    first = text.split(" ", 1)[0]
+    if first.islower():
+        text = text[0].upper() + text[1:]
+    return text + "?" if phrase.features[FEATURES.index("question")] else text
+
+
+def _greets(chapter: ChapterText) -> bool:
+    spoken = [token.text.lower().replace("’", "'") for token in chapter.tokens[:_GREETED]]
+    return _GREETING in cues_among(spoken)
+
+
+@cache
+def _learned() -> _Learned:
+    data = json.loads(files("lexiscope.text").joinpath("titles.json").read_text(encoding="utf-8"))
+    weights = np.array([data["weights"][name] for name in FEATURES])
+    return _Learned(weights, {key(word): value for word, value in data["commonness"].items()})
