@@ -14,10 +14,12 @@ Nothing in it knows the units' size: captions, sentences and turns are cut at th
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,7 @@ from lexiscope.text.transcript import Transcript, Unit
 __all__ = ["Segmenter", "SegmenterWeights", "chapter_clues", "growth"]
 
 FloatArray = NDArray[np.float64]
+Int64 = NDArray[np.int64]
 
 FORMAT_VERSION = 1
 CLUES = (
@@ -54,6 +57,9 @@ _USUAL_EPISODE = 8000.0  # words
 # then with the square root of them, as fast as in podcasts (exponents .4 to .6 around the usual length).
 _LINEAR_UP_TO = 0.25  # usual episodes
 _SHORT_UNITS = 5.0  # words; shorter units on average are put together before they are looked at
+_LONG_UNITS = 40.0  # words; longer units on average are taken apart
+_SENTENCE = 15  # words; pieces without punctuation have up to three times as many
+_SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])")
 _PART = 8  # words of units put together
 _MOST_PARTS = 12_000  # as many are cut in a few seconds; longer episodes have longer parts
 # Transcripts to learn from have no pauses. A silence that is long, and rare in its episode, is worth this
@@ -133,22 +139,27 @@ class Segmenter:
         """
         if not transcript.units:
             return []
-        parts, firsts = _parts(transcript)
-        return [firsts[cut] for cut in self.cut_places(look_at(parts), _pauses(parts))]
+        parts, units = _parts(transcript)
+        allowed = np.where(units >= 0, 0.0, _NEVER)
+        cuts = self.cut_places(look_at(parts), _pauses(parts), allowed)
+        return [int(units[cut]) for cut in cuts]
 
-    def cut_places(self, places: Places, more: FloatArray | float = 0.0) -> list[int]:
+    def cut_places(
+        self, places: Places, more: FloatArray | float = 0.0, allowed: FloatArray | float = 0.0
+    ) -> list[int]:
         """Decide how many chapters there are, and where they begin.
 
         Args:
             places: what `look_at` has measured.
             more: (units,) what to add to the log-odds once the number of chapters is estimated.
+            allowed: (units,) the same, before the greatest of each neighbourhood is chosen.
 
         Returns:
             First units of the chapters, ascending, beginning with 0.
         """
         odds = self.log_odds(places)
         wanted = self.weights.share * self.number_of_chapters(places, odds)
-        return self.cut(places, _peaks(odds) + more, max(1.0, wanted))
+        return self.cut(places, _peaks(odds, allowed) + more, max(1.0, wanted))
 
     def log_odds(self, places: Places) -> FloatArray:
         """Log-odds of a chapter beginning at each place.
@@ -233,32 +244,62 @@ def _bundled_weights() -> SegmenterWeights:
     return SegmenterWeights.from_json(json.loads(file.read_text(encoding="utf-8")))
 
 
-def _parts(transcript: Transcript) -> tuple[Transcript, list[int]]:
-    """Put very short units together, so that single words are not taken for sentences.
+def _parts(transcript: Transcript) -> tuple[Transcript, Int64]:
+    """Bring units to the size of sentences: single words are put together, and long turns taken apart.
 
     Returns:
-        The transcript to look at, and the first unit of each unit of it.
+        The transcript to look at, and which unit begins with each unit of it; -1 inside of one.
     """
     lengths = [len(unit.text) / 6 + 0.2 for unit in transcript.units]  # about its words, in any script
-    enough = sum(lengths) / _MOST_PARTS
-    if sum(lengths) >= _SHORT_UNITS * len(lengths) and len(lengths) <= _MOST_PARTS:
-        return transcript, list(range(len(lengths)))
-    units: list[Unit] = []
-    firsts: list[int] = []
+    typical = sum(lengths) / len(lengths)
+    if typical < _SHORT_UNITS or len(lengths) > _MOST_PARTS:
+        units, owners = _together(transcript.units, lengths, max(_PART, sum(lengths) / _MOST_PARTS))
+    elif typical > _LONG_UNITS and sum(lengths) < _MOST_PARTS * _SENTENCE:
+        units, owners = _apart(transcript.units)
+    else:
+        return transcript, np.arange(len(lengths))
+    return Transcript(transcript.title, tuple(units), transcript.description), np.array(owners, np.int64)
+
+
+def _together(units: Sequence[Unit], lengths: Sequence[float], enough: float) -> tuple[list[Unit], list[int]]:
+    """Put units of one speaker together until they have enough words."""
+    parts: list[Unit] = []
+    owners: list[int] = []
     texts: list[str] = []
     pending = 0.0
-    for number, unit in enumerate(transcript.units):
-        if pending >= max(_PART, enough) or not texts or unit.speaker != transcript.units[firsts[-1]].speaker:
+    for number, unit in enumerate(units):
+        if pending >= enough or not texts or unit.speaker != parts[-1].speaker:
             texts, pending = [], 0.0
-            firsts.append(number)
-            units.append(unit)
+            owners.append(number)
+            parts.append(unit)
         texts.append(unit.text)
         pending += lengths[number]
-        units[-1] = Unit(" ".join(texts), units[-1].speaker, units[-1].start, unit.end)
-    return Transcript(transcript.title, tuple(units), transcript.description), firsts
+        parts[-1] = Unit(" ".join(texts), parts[-1].speaker, parts[-1].start, unit.end)
+    return parts, owners
 
 
-def _peaks(odds: FloatArray) -> FloatArray:
+def _apart(units: Sequence[Unit]) -> tuple[list[Unit], list[int]]:
+    """Take units apart at the ends of sentences, or after as many words where there is no punctuation."""
+    parts: list[Unit] = []
+    owners: list[int] = []
+    for number, unit in enumerate(units):
+        texts = [text for text in _SENTENCE_END.split(unit.text) if text] or [""]
+        pieces = [piece for text in texts for piece in _pieces(text)]
+        parts += [Unit(piece, unit.speaker, None, None) for piece in pieces]
+        parts[-len(pieces)] = replace(parts[-len(pieces)], start=unit.start)
+        parts[-1] = replace(parts[-1], end=unit.end)
+        owners += [number, *[-1] * (len(pieces) - 1)]
+    return parts, owners
+
+
+def _pieces(text: str) -> list[str]:
+    words = text.split()
+    count = max(1, round(len(words) / (2 * _SENTENCE)))
+    ends = [round(len(words) * number / count) for number in range(count + 1)]
+    return [" ".join(words[begin:end]) for begin, end in pairwise(ends)]
+
+
+def _peaks(odds: FloatArray, allowed: FloatArray | float) -> FloatArray:
     """Let chances leak to the places beside, and then keep the greatest of each neighbourhood.
 
     Two likely places that are next to each other mean one beginning, which is then the likelier.
@@ -270,8 +311,10 @@ def _peaks(odds: FloatArray) -> FloatArray:
         leaked[distance:] += leak * chances[:-distance]
         leaked[:-distance] += leak * chances[distance:]
     leaked = np.clip(leaked, 1e-6, 1 - 1e-6)
+    leaked *= np.exp(allowed)
     leaked[0] = 0.0
     peak = leaked >= maximum_filter1d(leaked, 2 * len(_LEAKS) + 1, mode="constant")
+    peak &= leaked > np.exp(_NEVER / 2)
     return np.where(peak, np.log(np.maximum(leaked, 1e-6) / (1 - leaked)), _NEVER)
 
 

@@ -91,6 +91,19 @@ def test_single_words_are_no_sentences(segmenter):
         assert min(abs(cut - places[right]) for cut in cuts) <= 40
 
 
+def test_long_turns_are_cut_where_sentences_are(segmenter):
+    texts = [unit.text for unit in episode().units]
+    begins = [*range(0, 40, 5), *range(40, 85, 5), *range(85, 125, 5)]
+    turns = [" ".join(texts[begin:end]) for begin, end in pairwise([*begins, 125])]
+    bare = [text.replace(".", "") for text in turns]
+    for written in (turns, bare):
+        cuts = segmenter.cuts(Transcript("Hobbies", tuple(Unit(text) for text in written)))
+        covers(cuts, len(turns))
+        assert len(cuts) <= 8
+        for right in (40, 85):
+            assert min(abs(cut - begins.index(right)) for cut in cuts) <= 1
+
+
 def test_a_long_silence_is_a_hint(segmenter):
     texts = [unit.text for unit in episode().units]
     units = [Unit(text, None, 5.0 * n, 5.0 * n + 4.9) for n, text in enumerate(texts)]
