@@ -97,7 +97,11 @@ def evaluate_chapters(
         "true_chapters": float(np.mean([len(episode.cuts) for episode in episodes])),
         "title_rougeL": None if titler is None else _title_score(episodes, titler),
         "baselines": {name: _means(floor) for name, floor in floors.items()},
-        "intervals": {name: _interval(values) for name, values in own.items() if name != "chapters"},
+        "intervals": {
+            name: _interval(values)
+            for name, values in own.items()
+            if name != "chapters" and not np.isnan(values).all()
+        },
         "gains": {name: _gains(own, floor) for name, floor in floors.items()},
         "seconds": took,
     }
@@ -168,8 +172,6 @@ def _means(measured: Mapping[str, FloatArray]) -> Figures:
 def _interval(values: FloatArray) -> Interval:
     """95 % of the means that other draws of as many episodes would have."""
     values = values[~np.isnan(values)]
-    if not len(values):
-        return (0.0, 0.0)
     draws = np.random.default_rng(SEED).integers(len(values), size=(SAMPLES, len(values)))
     low, high = np.quantile(values[draws].mean(axis=1), [0.025, 0.975])
     return float(low), float(high)

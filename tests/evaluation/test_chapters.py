@@ -139,6 +139,7 @@ def test_without_times_there_is_no_f1_in_time(tmp_path):
     assert report["F1@15s"] is None
     assert report["title_rougeL"] is None
     assert "F1@15s" not in report["gains"]["even"]
+    assert "F1@15s" not in report["intervals"]
     json.dumps(report, allow_nan=False)
 
 
