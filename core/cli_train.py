@@ -19,6 +19,13 @@ def train(
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the model goes.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL|DIR",
+            help="Begin with a model (a folder, or bundled), or with the first stages of an earlier run.",
+        ),
+    ] = None,
     list_: Annotated[bool, typer.Option("--list", help="Name the recipes that come with lexiscope.")] = False,
 ) -> None:
     """Train a model; stopped at any time, it goes on with --resume."""
@@ -36,4 +43,4 @@ def train(
         )
     from lexiscope.training import run
 
-    output().print(f"model: {run(recipe, data=data, out=out, resume=resume)}")
+    output().print(f"model: {run(recipe, data=data, out=out, resume=resume, start=start)}")

@@ -1,6 +1,6 @@
 """The lexicon bottleneck: tower states → logits over the vocabulary → a few weighted words.
 
-    logits  = adapter(z) · Zᵀ + b            z (positions, d), Z the codebook (terms, d)
+    logits  = adapter(neck(z)) · Zᵀ + b      z (positions, d), Z the codebook (terms, d)
     weights = pool over positions of activate(logits)
     kept    = weights > 1/√V  or the k heaviest ;  optionally of unit length
 
@@ -35,6 +35,7 @@ class HeadConfig:
     top_k: int = 64  # for keep = "top_k"
     unit_length: bool = True
     hidden: int = 0  # width of the adapter's inner layer; 0 is a plain linear map
+    neck: int = 0  # width of a linear map before the adapter, onto a teacher's features; 0 is none
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready copy."""
@@ -95,17 +96,17 @@ class LexiconHead(nn.Module):
     def __init__(self, config: HeadConfig, term_ids: Tensor, rows: Tensor | None = None) -> None:
         super().__init__()
         self.config = config
+        self.neck = _projection(config.width, config.neck) if config.neck else nn.Identity()
+        width = config.neck or config.width
         if config.hidden:
             self.adapter: nn.Module = nn.Sequential(
-                nn.LayerNorm(config.width),
-                nn.Linear(config.width, config.hidden),
+                nn.LayerNorm(width),
+                nn.Linear(width, config.hidden),
                 nn.GELU(),
                 nn.Linear(config.hidden, config.code_width),
             )
         else:
-            self.adapter = nn.Sequential(
-                nn.LayerNorm(config.width), nn.Linear(config.width, config.code_width)
-            )
+            self.adapter = _projection(width, config.code_width)
         start = torch.randn(config.terms, config.code_width) if rows is None else rows.float()
         self.codebook = nn.Parameter(F.normalize(start, dim=-1))
         self.bias = nn.Parameter(torch.zeros(config.terms))
@@ -113,17 +114,33 @@ class LexiconHead(nn.Module):
 
     def logits(self, states: Tensor) -> Tensor:
         """States (n, positions, width) to logits (n, positions, terms)."""
-        codes = self.adapter(states)
-        return F.linear(codes, self.codebook, self.bias)
+        return self._logits(self.neck(states))
 
     def weights(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
         """States to pooled weights (n, terms), before anything is cut off."""
-        # The activations rise with their input, so for max pooling they may come after it: the
-        # result is the same, and the (n, positions, terms) tensor is walked once less.
+        return self.weights_of_features(self.neck(states), mask)
+
+    def weights_of_features(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """What the neck gives, (n, positions, neck), to pooled weights (n, terms)."""
         if self.config.pooling == "max":
-            return activate(pool(self.logits(states), mask, "max"), self.config.activation)
-        return pool(activate(self.logits(states), self.config.activation), mask, self.config.pooling)
+            return activate(self.loudest(features, mask), self.config.activation)
+        return pool(activate(self._logits(features), self.config.activation), mask, self.config.pooling)
+
+    def loudest(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The largest logit of each term over the positions, (n, terms) float32.
+
+        The activations rise with their input, so for max pooling they may come after it: the result is the
+        same, and the (n, positions, terms) tensor is walked once less.
+        """
+        return pool(self._logits(features), mask, "max").float()
+
+    def _logits(self, features: Tensor) -> Tensor:
+        return F.linear(self.adapter(features), self.codebook, self.bias)
 
     def keep(self, weights: Tensor, vocabulary: int) -> Tensor:
         """Cut pooled weights (n, terms) to the few that matter."""
         return sparsify(weights, self.config.keep, top_k=self.config.top_k, vocabulary=vocabulary)
+
+
+def _projection(width: int, out: int) -> nn.Sequential:
+    return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, out))

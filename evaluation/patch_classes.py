@@ -137,7 +137,9 @@ class ByWord(_Lexical):
         for number, columns in enumerate(self._columns):
             if len(columns):
                 result[:, number] = weights[:, columns].max(axis=1)
-        return result / np.maximum(np.linalg.norm(weights, axis=1, keepdims=True), np.float32(1e-12))
+        lengths = np.linalg.norm(weights, axis=1, keepdims=True).astype(np.float32)
+        scaled: Float32 = result / np.maximum(lengths, np.float32(1e-12))
+        return scaled
 
 
 class ByText(_Lexical):

@@ -83,7 +83,7 @@ class _Tally:
 
     def add(self, scores: Float32, counts: Int64) -> None:
         """Count a picture; scores (patches, classes), counts (patches, 1 + classes)."""
-        present = counts[:, 1:].any(axis=0)
+        present = np.asarray(counts[:, 1:].any(axis=0))
         self.free += confusion(scores, counts, np.ones_like(present))
         if present.any():
             self.told += confusion(scores, counts, present)

@@ -48,9 +48,7 @@ def check_writable(run: Path) -> None:
     if run.is_dir():
         raise LexiscopeError(f"{printable(run)}: is a folder; name a file to write")
     if not os.access(folder, os.W_OK):
-        raise LexiscopeError(
-            f"{printable(folder)}: no permission to write there; name another folder"
-        )
+        raise LexiscopeError(f"{printable(folder)}: no permission to write there; name another folder")
 
 
 def trec_names(prefix: str, names: Sequence[str]) -> list[str]:

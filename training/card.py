@@ -8,6 +8,11 @@ from pathlib import Path
 from lexiscope import __version__
 from lexiscope.training.recipe import Recipe
 
+_KINDS = {
+    "lexical": ("lexiscope", "learned-sparse-retrieval, image-text-retrieval, lexical-representation"),
+    "dense": ("open_clip", "clip, image-text-retrieval"),
+}
+
 
 def model_card(recipe: Recipe, out: Path) -> str:
     """Write the card of a run.
@@ -18,10 +23,12 @@ def model_card(recipe: Recipe, out: Path) -> str:
     """
     sources = "\n".join(f"- `{name}`" for name in [*recipe.data.pictures, *recipe.data.texts])
     teacher = f"\nTeacher: `{recipe.distil.teacher}` (not shipped).\n" if recipe.distil else ""
-    samples = sum(s.steps * s.batch for s in (recipe.distil, recipe.lexical) if s is not None)
+    stages = (recipe.distil, recipe.lexical, recipe.dense_start, recipe.dense)
+    samples = sum(s.steps * s.batch for s in stages if s is not None)
+    library, tags = _KINDS["lexical" if recipe.dense is None else "dense"]
     return f"""---
-library_name: lexiscope
-tags: [learned-sparse-retrieval, image-text-retrieval, lexical-representation]
+library_name: {library}
+tags: [{tags}]
 license: other
 ---
 # {recipe.name}
@@ -45,7 +52,7 @@ Trained by `lexiscope train {recipe.name}.toml` (lexiscope {__version__}); {samp
 
 
 def _figures(recipe: Recipe, out: Path) -> str:
-    log = out / "lexical" / "metrics.jsonl"
+    log = out / ("lexical" if recipe.dense is None else "dense") / "metrics.jsonl"
     found: dict[str, float] = {}
     if log.exists():
         for line in log.read_text(encoding="utf-8").splitlines():

@@ -2,7 +2,8 @@
 
     L = mean over patches of 1 - cos( A·s_p , t_p )  +  1 - cos( mean_p A·s_p , mean_p t_p )
 
-with s_p the tower's patch states, t_p the teacher's (after PCA), and A a learned linear map.
+with s_p the tower's patch states, t_p the teacher's (after PCA), and A a layer norm and a learned linear map:
+the neck of the picture head, so that a head that has learned from the teacher's own map fits behind it.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from lexiscope.vision.tower import Preprocessor, VisionTower
 
 
 class DistilledTower(nn.Module):
-    """A picture tower with the linear map A from its states to the teacher's."""
+    """A picture tower with the map A from its states to the teacher's."""
 
     def __init__(self, tower: VisionTower, components: int) -> None:
         super().__init__()
         self.tower = tower
-        self.to_teacher = nn.Linear(tower.width, components)
+        self.to_teacher = nn.Sequential(nn.LayerNorm(tower.width), nn.Linear(tower.width, components))
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Pixels (n, 3, h, w) to guesses of the teacher's patches (n, patches, components)."""
@@ -61,16 +62,32 @@ class PictureBatches:
 
     def draw(self, rows: npt.NDArray[np.int64], step: int) -> tuple[Tensor, Tensor | None]:
         """Normalised pixels (n, 3, side, side) and teacher maps (n, c, rows, columns) of picture rows."""
-        generator = torch.Generator().manual_seed(step)
-        theta = random_boxes(len(rows), smallest=self.smallest, generator=generator).to(self.device)
+        theta, generator = self._boxes(len(rows), step)
         squares = torch.from_numpy(self.corpus.squares(rows)).to(self.device).permute(0, 3, 1, 2).float()
         pixels = crop(squares, theta, self.preprocess.config.image_size)
         pixels = jitter(pixels, strength=self.colour, generator=generator)
-        maps = None
-        if self.maps is not None:
-            raw = torch.from_numpy(self.corpus.gather(self.maps, rows)).to(self.device)
-            maps = crop(raw.permute(0, 3, 1, 2).float(), theta, self.grid[0])
+        maps = None if self.maps is None else self._crops(self.maps, rows, theta)
         return self.preprocess.normalise(pixels), maps
+
+    def draw_maps(self, rows: npt.NDArray[np.int64], step: int) -> Tensor:
+        """The teacher's maps alone, (n, c, rows, columns), of the crops that `draw` would make.
+
+        Raises:
+            ValueError: there is no teacher.
+        """
+        if self.maps is None:
+            raise ValueError("these pictures come without a teacher's maps")
+        return self._crops(self.maps, rows, self._boxes(len(rows), step)[0])
+
+    def _boxes(self, n: int, step: int) -> tuple[Tensor, torch.Generator]:
+        generator = torch.Generator().manual_seed(step)
+        return random_boxes(n, smallest=self.smallest, generator=generator).to(self.device), generator
+
+    def _crops(
+        self, maps: list[npt.NDArray[np.float16]], rows: npt.NDArray[np.int64], theta: Tensor
+    ) -> Tensor:
+        raw = torch.from_numpy(self.corpus.gather(maps, rows)).to(self.device)
+        return crop(raw.permute(0, 3, 1, 2).float(), theta, self.grid[0])
 
 
 class DistilStage:

@@ -1,6 +1,6 @@
 """Stage "lexical": both towers learn to say the same words about a picture and its captions.
 
-    L = ½ [ NCE(top_k(i), t) + NCE(i, top_k(t)) ] + λ_I·R(i) + λ_T·R(t) + λ_D·L_distil
+    L = ½ [ NCE(top_k(i), t) + NCE(i, top_k(t)) ] + λ_I·R(i) + λ_T·R(t) + λ_W·L_words + λ_D·L_distil
 
 i, t are unit vectors over the terms that the heads can say. Pairing a cut vector with a whole one (VDR)
 trains what is used at search time without starving the words that the cut leaves out. With probability
@@ -20,10 +20,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lexiscope.head import activate
 from lexiscope.model import LexicalModel
 from lexiscope.training.distil import PictureBatches, distillation_loss
 from lexiscope.training.loop import epoch_rows
-from lexiscope.training.losses import REGULARISERS, info_nce, quadratic_ramp
+from lexiscope.training.losses import REGULARISERS, info_nce, quadratic_ramp, word_loss
 
 
 @dataclass(frozen=True)
@@ -35,17 +36,17 @@ class LexicalLoss:
     picture_weight: float = 5e-4  # λ_I
     text_weight: float = 1e-3  # λ_T
     ramp: int = 2000  # steps of the quadratic ramp of both
+    words_weight: float = 0.0  # λ_W; needs max pooling of the picture's head
     distil_weight: float = 1.0  # λ_D
     expansion_steps: int = 0  # over these steps p falls from 1 to 0; 0 never masks
 
 
 class LexicalModule(nn.Module):
-    """The model with what only training needs: the temperature, and the map to the teacher."""
+    """The model with what only training needs: the temperature."""
 
-    def __init__(self, model: LexicalModel, to_teacher: nn.Linear | None, temperature: float) -> None:
+    def __init__(self, model: LexicalModel, temperature: float) -> None:
         super().__init__()
         self.model = model
-        self.to_teacher = to_teacher
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / temperature)))
 
     @property
@@ -58,7 +59,7 @@ class LexicalModule(nn.Module):
 class LexicalBatch:
     """One step's pictures and captions."""
 
-    pixels: Tensor  # (n, 3, side, side)
+    pixels: Tensor | None  # (n, 3, side, side); None: only the teacher's maps are looked at
     maps: Tensor | None  # (n, c, rows, columns) of the teacher
     ids: Tensor  # (n, length) tokens of one caption each
     mask: Tensor  # (n, length)
@@ -77,11 +78,14 @@ class LexicalStage:
         *,
         batch: int,
         seed: int,
+        from_teacher: bool = False,
         evaluate: Callable[[LexicalModel], dict[str, float]] | None = None,
     ) -> None:
         self.module, self.pictures, self.weights = module, pictures, loss
         self.size, self.seed, self._evaluate = batch, seed, evaluate
+        self.from_teacher = from_teacher
         self._places = _places(module.model)
+        self._worth = module.model.literal[module.model.text_head.term_ids].detach().clone()
         captions = pictures.corpus.captions
         self._captions = [caption for listed in captions for caption in listed]
         self._owners = np.repeat(np.arange(len(captions)), [len(listed) for listed in captions])
@@ -90,16 +94,21 @@ class LexicalStage:
         """Captions with their pictures; five captions of a picture are five samples."""
         chosen = epoch_rows(step, self.size, len(self._captions), self.seed)
         captions, rows = [self._captions[number] for number in chosen], self._owners[chosen]
-        pixels, maps = self.pictures.draw(rows, step)
+        pixels, maps = self._draw(rows, step)
         ids, mask = self._tokens(captions)
         owners = torch.from_numpy(rows).to(self.pictures.device)
         return LexicalBatch(pixels, maps, ids, mask, self._presence(captions), owners)
 
+    def _draw(self, rows: npt.NDArray[np.int64], step: int) -> tuple[Tensor | None, Tensor | None]:
+        if self.from_teacher:
+            return None, self.pictures.draw_maps(rows, step)
+        return self.pictures.draw(rows, step)
+
     def loss(self, batch: LexicalBatch, step: int) -> tuple[Tensor, dict[str, float]]:
         """The formula of this module, and its parts."""
-        model, weights = self.module.model, self.weights
-        states = model.vision(batch.pixels)
-        picture = model.vision_head.weights(states).float()
+        weights = self.weights
+        features = self._features(batch)
+        picture, logits = self._say(features)
         text = self._text(batch, step)
         contrast = self._contrast(picture, text, batch.owners)
         regularise = REGULARISERS[weights.regulariser]
@@ -108,8 +117,12 @@ class LexicalStage:
         total = contrast + ramp * (weights.picture_weight * use_i + weights.text_weight * use_t)
         figures = {"nce": contrast.item(), "use_i": use_i.item(), "use_t": use_t.item()}
         figures["scale"] = self.module.scale.item()
-        if batch.maps is not None and self.module.to_teacher is not None:
-            distil = distillation_loss(self.module.to_teacher(states), batch.maps)
+        if weights.words_weight and logits is not None:
+            words = word_loss(logits, batch.presence, self._worth)
+            total = total + weights.words_weight * words
+            figures["words"] = words.item()
+        if batch.maps is not None and not self.from_teacher:
+            distil = distillation_loss(features, batch.maps)
             total = total + weights.distil_weight * distil
             figures["distil"] = distil.item()
         return total, figures
@@ -117,6 +130,21 @@ class LexicalStage:
     def evaluate(self) -> dict[str, float]:
         """Figures of the evaluation that was handed in, if any."""
         return self._evaluate(self.module.model) if self._evaluate else {}
+
+    def _features(self, batch: LexicalBatch) -> Tensor:
+        if batch.pixels is None and batch.maps is not None:
+            return batch.maps.flatten(2).transpose(1, 2)
+        model = self.module.model
+        features: Tensor = model.vision_head.neck(model.vision(batch.pixels))
+        return features
+
+    def _say(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Weights of the pictures' words, uncut, and where the head's pooling has them their logits."""
+        head = self.module.model.vision_head
+        if head.config.pooling != "max":
+            return head.weights_of_features(features).float(), None
+        logits = head.loudest(features)
+        return activate(logits, head.config.activation), logits
 
     def _text(self, batch: LexicalBatch, step: int) -> Tensor:
         model = self.module.model

@@ -98,6 +98,23 @@ def fit(
     trainer.finish()
 
 
+def load_trained(module: nn.Module, folder: Path) -> None:
+    """Load what `fit` kept in a stage's folder: the (averaged) weights.
+
+    Raises:
+        RecipeError: there is no checkpoint, or it is of another module.
+    """
+    kept = folder / "checkpoint"
+    if not (kept / "model.safetensors").is_file():
+        raise RecipeError(f"{folder}: holds no checkpoint of this stage; name a run that has trained it")
+    weights = load_file(kept / "model.safetensors") | load_file(kept / "average.safetensors")
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise RecipeError(f"{folder}: was trained for other towers than the recipe's ({reason})") from error
+
+
 class _Trainer:
     """Optimiser, autocast, moving average and checkpoint of one stage."""
 
@@ -105,12 +122,13 @@ class _Trainer:
         self.stage, self.schedule, self.folder, self.device = stage, schedule, folder, device
         self.parameters = {n: p for n, p in stage.module.named_parameters() if p.requires_grad}
         self.optimizer = torch.optim.AdamW(_groups(self.parameters, schedule.weight_decay), betas=(0.9, 0.98))
-        self.mean = {n: p.detach().clone() for n, p in self.parameters.items()} if schedule.average else {}
+        self.averaged = {**self.parameters, **_statistics(stage.module)} if schedule.average else {}
+        self.mean = {name: tensor.detach().clone() for name, tensor in self.averaged.items()}
 
     def step(self, step: int) -> dict[str, float]:
         started = time.perf_counter()
         torch.manual_seed(step)  # dropout and augmentation repeat after a resume
-        self.stage.module.train()
+        _train(self.stage.module)
         rate = self.schedule.rate(step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -145,15 +163,15 @@ class _Trainer:
     def _average(self, step: int) -> None:
         decay = min(self.schedule.average, (1 + step) / (10 + step))
         for name, mean in self.mean.items():
-            mean.lerp_(self.parameters[name].detach(), 1 - decay)
+            mean.lerp_(self.averaged[name].detach(), 1 - decay)
 
     def _averaged(self) -> AbstractContextManager[None]:
-        return _Swapped(self.parameters, self.mean)
+        return _Swapped(self.averaged, self.mean)
 
     def finish(self) -> None:
         with torch.no_grad():
             for name, mean in self.mean.items():
-                self.parameters[name].copy_(mean)
+                self.averaged[name].copy_(mean)
         self.stage.module.eval()
 
     def save(self, step: int) -> None:
@@ -203,14 +221,14 @@ class _Trainer:
 class _Swapped:
     """Puts the averaged weights in for the length of a `with` block."""
 
-    def __init__(self, parameters: dict[str, nn.Parameter], mean: dict[str, Tensor]) -> None:
-        self.parameters, self.mean = parameters, mean
+    def __init__(self, tensors: dict[str, Tensor], mean: dict[str, Tensor]) -> None:
+        self.tensors, self.mean = tensors, mean
 
     def _swap(self) -> None:
         with torch.no_grad():
             for name, mean in self.mean.items():
-                kept = self.parameters[name].detach().clone()
-                self.parameters[name].copy_(mean)
+                kept = self.tensors[name].detach().clone()
+                self.tensors[name].copy_(mean)
                 mean.copy_(kept)
 
     def __enter__(self) -> None:
@@ -218,6 +236,20 @@ class _Swapped:
 
     def __exit__(self, *_: object) -> None:
         self._swap()
+
+
+def _train(module: nn.Module) -> None:
+    """Set all but the frozen parts to training: a frozen batch norm must keep its running statistics."""
+    module.train()
+    for part in module.modules():
+        own = list(part.parameters())
+        if own and not any(parameter.requires_grad for parameter in own):
+            part.eval()
+
+
+def _statistics(module: nn.Module) -> dict[str, Tensor]:
+    """Running means and variances of batch norms: weights that are averaged need them averaged too."""
+    return {name: tensor for name, tensor in module.named_buffers() if "running_" in name}
 
 
 def _groups(parameters: dict[str, nn.Parameter], decay: float) -> list[dict[str, Any]]:

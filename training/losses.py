@@ -25,6 +25,24 @@ def info_nce(left: Tensor, right: Tensor, scale: Tensor | float, owners: Tensor 
     return 0.5 * (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target))
 
 
+def word_loss(logits: Tensor, presence: Tensor, worth: Tensor) -> Tensor:
+    """Cross-entropy of a picture's words with those of its caption, each counted by its worth.
+
+        - Σ_j q_j log softmax(logits)_j ,   q_j = worth_j presence_j / Σ_k worth_k presence_k
+
+    A caption is a list of labels: every picture learns from its own words, however small the batch
+    (SuperClass, Huang et al. 2024, formula 2, with worth_j = the inverse document frequency).
+
+    Args:
+        logits: (n, terms) of the pictures.
+        presence: (n, terms), 1 where a term stands in the caption.
+        worth: (terms,) positive.
+    """
+    wanted = presence * worth
+    wanted = wanted / wanted.sum(dim=1, keepdim=True).clamp(min=1e-6)
+    return -(wanted * F.log_softmax(logits, dim=1)).sum(dim=1).mean()
+
+
 def flops(s: Tensor) -> Tensor:
     """FLOPS regulariser: Σ_j ( (1/N) Σ_i s_ij )²  (SPLADE; LexLIP)."""
     return s.mean(dim=0).square().sum()

@@ -1,8 +1,7 @@
-"""One command for every recipe: vocabulary → distil → language → lexical → model folder."""
+"""One command for every recipe: distil → language → head start → lexical (or dense) → model folder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
@@ -23,11 +22,22 @@ from lexiscope.training.assemble import (
 )
 from lexiscope.training.card import model_card
 from lexiscope.training.corpus import Corpus, open_corpus
+from lexiscope.training.dense import DenseModel, DenseStage
+from lexiscope.training.development import dense_encoder, lexical_encoder, on_development
 from lexiscope.training.distil import DistilledTower, DistilStage, PictureBatches
 from lexiscope.training.language import LanguageStage, pack, read_texts
 from lexiscope.training.lexical import LexicalLoss, LexicalModule, LexicalStage
-from lexiscope.training.loop import Schedule, fit
-from lexiscope.training.recipe import AugmentSection, Recipe, ScheduleSection, load_recipe
+from lexiscope.training.loop import Schedule, fit, load_trained
+from lexiscope.training.recipe import (
+    AugmentSection,
+    DenseSection,
+    LexicalSection,
+    Recipe,
+    ScheduleSection,
+    load_recipe,
+)
+from lexiscope.training.speed import tune_for
+from lexiscope.training.start import begin_with
 from lexiscope.training.teacher import COMPONENTS, teacher_maps
 from lexiscope.vision.tower import Preprocessor, VisionTower
 from lexiscope.vocabulary import Vocabulary
@@ -39,6 +49,7 @@ def run(
     data: Path | None = None,
     out: Path | None = None,
     resume: bool = False,
+    start: Path | str | None = None,
 ) -> Path:
     """Train what a recipe says.
 
@@ -47,6 +58,10 @@ def run(
         data: folder that the recipe's file names are relative to; None is the current folder.
         out: folder for checkpoints, logs and the model; None is `runs/NAME`.
         resume: go on where an earlier run into `out` stopped.
+        start: what to begin with. A model (a folder, or `bundled`): its lexicon, towers and heads, and the
+            lexical stage alone is trained. An earlier run's folder: its decoded pictures and its stages
+            "distil" and "language", as they are; so a dense twin starts where its lexical model has. None
+            trains every stage here.
 
     Returns:
         The folder of the trained model.
@@ -56,17 +71,21 @@ def run(
         DatasetError: a data file is missing or does not fit.
     """
     rules = load_recipe(recipe)
-    return _Run(rules, data or Path(), out or Path("runs") / rules.name, resume).all()
+    earlier, model = begin_with(start, rules)
+    chosen = out or Path("runs") / rules.name
+    return _Run(rules, data or Path(), chosen, resume, earlier).all(model)
 
 
-_STAGES = ("distil", "language", "lexical")
+_STAGES = ("distil", "language", "head_start", "lexical", "dense_start", "dense")
 
 
 class _Run:
     """The stages of one recipe in one folder."""
 
-    def __init__(self, recipe: Recipe, data: Path, out: Path, resume: bool) -> None:
-        self.recipe, self.data, self.out, self.resume = recipe, data, out, resume
+    def __init__(
+        self, recipe: Recipe, data: Path, out: Path, resume: bool, start: Path | None = None
+    ) -> None:
+        self.recipe, self.data, self.out, self.resume, self.start = recipe, data, out, resume, start
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         missing = [
             name for name in [*recipe.data.pictures, *recipe.data.texts] if not (data / name).is_file()
@@ -80,17 +99,32 @@ class _Run:
         if begun and not resume:
             raise RecipeError(f"{out}: holds an earlier run; go on with it (--resume), or name another --out")
 
-    def all(self) -> Path:
+    def all(self, model: LexicalModel | None) -> Path:
+        """Train every stage, or, where there is a model already, the lexical one."""
         self.out.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(self.recipe.seed)
-        corpus = open_corpus([self.data / name for name in self.recipe.data.pictures], self.out / "cache")
-        vision, to_teacher = self._vision(corpus)
-        language = self._language(corpus)
-        model = self._model(corpus, vision, language)
-        self._lexical(model, to_teacher, corpus)
+        pictures = [self.data / name for name in self.recipe.data.pictures]
+        corpus = open_corpus(pictures, (self.start or self.out) / "cache")
+        if self.recipe.dense is not None:
+            return self._dense(self.recipe.dense, corpus)
+        if model is None:
+            model = self._untrained(corpus)
+            self._head_start(model, corpus)
+        tune_for(model.vision, self.device)
+        self._lexical(model.to(self.device), corpus)
         folder = self.out / "model"
         model.save(folder, card=model_card(self.recipe, self.out))
         return folder
+
+    def _untrained(self, corpus: Corpus) -> LexicalModel:
+        """The model before its heads have learned: distilled tower, language model, fresh lexicon."""
+        vision, to_teacher = self._vision(corpus)
+        text, rows = make_text(self.recipe.text, self._language(corpus))
+        vocabulary, spoken, literal = self._lexicon(corpus)
+        model = make_model(self.recipe, vocabulary, spoken, vision, text, rows, literal)
+        if to_teacher is not None:
+            model.vision_head.neck.load_state_dict(to_teacher.state_dict())
+        return model.to(self.device)
 
     def _texts(self) -> list[Path]:
         return [self.data / name for name in self.recipe.data.texts]
@@ -98,12 +132,15 @@ class _Run:
     def _captions(self, corpus: Corpus) -> list[str]:
         return [caption for captions in corpus.captions for caption in captions]
 
-    def _vision(self, corpus: Corpus) -> tuple[VisionTower, torch.nn.Linear | None]:
-        tower = make_vision(self.recipe.vision).to(self.device)
+    def _vision(self, corpus: Corpus) -> tuple[VisionTower, torch.nn.Module | None]:
+        tower = tune_for(make_vision(self.recipe.vision), self.device)
         section = self.recipe.distil
         if section is None:
             return tower, None
         module = DistilledTower(tower, COMPONENTS).to(self.device)
+        if self.start is not None:
+            load_trained(module, self.start / "distil")
+            return tower, module.to_teacher
         pictures = self._pictures(corpus, tower, section.augment)
         stage = DistilStage(module, pictures, batch=section.batch, seed=self.recipe.seed)
         fit(stage, schedule(section), self.out / "distil", device=self.device, resume=self.resume)
@@ -124,7 +161,11 @@ class _Run:
 
     def _language(self, corpus: Corpus) -> Path:
         """Train the small language model, where the recipe asks for one; its folder."""
-        folder, section = self.out / "language", self.recipe.language
+        folder, section = (self.start or self.out) / "language", self.recipe.language
+        if self.start is not None:
+            if not (folder / "config.json").is_file():
+                raise RecipeError(f"{folder}: holds no language model; name a run that has trained one")
+            return folder
         if self.recipe.text.pretrained is not None or (self.resume and (folder / "config.json").exists()):
             return folder
         texts = [*self._captions(corpus), *read_texts(self._texts())]
@@ -147,11 +188,6 @@ class _Run:
         network.cpu().save_pretrained(folder)  # type: ignore[operator]
         return folder
 
-    def _model(self, corpus: Corpus, vision: VisionTower, language: Path) -> LexicalModel:
-        vocabulary, spoken, literal = self._lexicon(corpus)
-        text, rows = make_text(self.recipe.text, language)
-        return make_model(self.recipe, vocabulary, spoken, vision, text, rows, literal).to(self.device)
-
     def _lexicon(self, corpus: Corpus) -> tuple[Vocabulary, list[int], Tensor]:
         """The vocabulary, the ids of the terms that the heads can say, and the literal weights' start."""
         terms, rest = self.out / storage.VOCABULARY, self.out / "lexicon.safetensors"
@@ -164,42 +200,79 @@ class _Run:
         found = load_file(rest)
         return Vocabulary.load(terms), found["spoken"].tolist(), found["literal"]
 
-    def _lexical(self, model: LexicalModel, to_teacher: torch.nn.Linear | None, corpus: Corpus) -> None:
+    def _head_start(self, model: LexicalModel, corpus: Corpus) -> None:
+        section = self.recipe.head_start
+        if section is None:
+            return
+        seeing = [model.vision, model.vision_head.neck]
+        for part in seeing:
+            part.requires_grad_(False)
+        self._both(model, corpus, section, "head_start", from_teacher=True)
+        for part in seeing:
+            part.requires_grad_(True)
+
+    def _lexical(self, model: LexicalModel, corpus: Corpus) -> None:
         section = self.recipe.lexical
-        loss = LexicalLoss(**section.loss.model_dump())
-        module = LexicalModule(model, to_teacher, loss.temperature).to(self.device)
+        if section is None:
+            return
         if section.freeze_vision:
             model.vision.requires_grad_(False)
-        dev = self.recipe.data.dev
+        self._both(model, corpus, section, "lexical")
+
+    def _both(
+        self,
+        model: LexicalModel,
+        corpus: Corpus,
+        section: LexicalSection,
+        name: str,
+        *,
+        from_teacher: bool = False,
+    ) -> None:
+        """Train both towers, or what of them is not frozen."""
+        loss = LexicalLoss(**section.loss.model_dump())
         stage = LexicalStage(
-            module,
+            LexicalModule(model, loss.temperature).to(self.device),
             self._pictures(corpus, model.vision, section.augment),
             loss,
             batch=section.batch,
             seed=self.recipe.seed,
-            evaluate=_development(self.data / dev) if dev and (self.data / dev).is_file() else None,
+            from_teacher=from_teacher,
+            evaluate=on_development(self._dev, lexical_encoder),
         )
-        fit(stage, schedule(section), self.out / "lexical", device=self.device, resume=self.resume)
+        fit(stage, schedule(section), self.out / name, device=self.device, resume=self.resume)
+
+    def _dense(self, section: DenseSection, corpus: Corpus) -> Path:
+        """Train the dense model, and save it as open_clip does."""
+        vision, to_teacher = self._vision(corpus)
+        text, _ = make_text(self.recipe.text, self._language(corpus))
+        model = DenseModel(
+            vision, text, width=section.width, temperature=section.temperature, folder=self.out / "model"
+        )
+        trunk = tune_for(model.network.visual.trunk, self.device)
+        for name, part in (("dense_start", self.recipe.dense_start), ("dense", section)):
+            if part is None:
+                continue
+            trunk.requires_grad_(not part.freeze_vision)
+            stage = DenseStage(
+                model,
+                None if part.freeze_vision else to_teacher,
+                self._pictures(corpus, vision, part.augment),
+                distil_weight=part.distil_weight,
+                batch=part.batch,
+                seed=self.recipe.seed,
+                evaluate=on_development(self._dev, dense_encoder),
+            )
+            fit(stage, schedule(part), self.out / name, device=self.device, resume=self.resume)
+        model.save(card=model_card(self.recipe, self.out))
+        return model.folder
+
+    @property
+    def _dev(self) -> Path | None:
+        dev = self.recipe.data.dev
+        return self.data / dev if dev else None
 
 
 def schedule(section: ScheduleSection) -> Schedule:
     """The loop's schedule of a recipe's section."""
     values = section.model_dump()
     return Schedule(**{f.name: values[f.name] for f in fields(Schedule) if f.name in values})
-
-
-def _development(file: Path) -> Callable[[LexicalModel], dict[str, float]]:
-    """An evaluation on captioned pictures, in the figures of `lexiscope evaluate retrieval`."""
-    from lexiscope.encoder import LexicalEncoder
-    from lexiscope.evaluation import evaluate_retrieval, open_dataset
-
-    dataset = open_dataset(file)
-
-    def evaluate(model: LexicalModel) -> dict[str, float]:
-        device = str(next(model.parameters()).device)
-        report = evaluate_retrieval(dataset, LexicalEncoder(model, device=device), show_progress_bar=False)
-        rates = {f"t2i {name}": value for name, value in report["text_to_image"].items()}
-        rates |= {f"i2t {name}": value for name, value in report["image_to_text"].items()}
-        return rates | {f"words {name}": value for name, value in report["active_dims"].items()}
-
-    return evaluate

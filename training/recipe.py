@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lexiscope.errors import RecipeError
+from lexiscope.training.teacher import COMPONENTS
 
 
 class _Section(BaseModel):
@@ -77,6 +78,7 @@ class HeadSection(_Section):
     top_k: int = Field(64, ge=1)
     unit_length: bool = True
     hidden: int = Field(0, ge=0)
+    neck: int = Field(0, ge=0)
 
 
 class HeadsSection(_Section):
@@ -131,6 +133,7 @@ class LossSection(_Section):
     picture_weight: float = Field(5e-4, ge=0)
     text_weight: float = Field(1e-3, ge=0)
     ramp: int = Field(2000, ge=0)
+    words_weight: float = Field(0.0, ge=0)
     distil_weight: float = Field(1.0, ge=0)
     expansion_steps: int = Field(0, ge=0)
 
@@ -139,6 +142,16 @@ class LexicalSection(ScheduleSection):
     """Stage "lexical": both towers together."""
 
     loss: LossSection = LossSection()
+    augment: AugmentSection = AugmentSection()
+    freeze_vision: bool = False
+
+
+class DenseSection(ScheduleSection):
+    """Stage "dense": both towers together as an open_clip model (`lexiscope.training.dense`)."""
+
+    width: int = Field(512, ge=1)  # dimensions of a vector
+    temperature: float = Field(0.07, gt=0)
+    distil_weight: float = Field(1.0, ge=0)  # of the teacher's maps, where the recipe distils
     augment: AugmentSection = AugmentSection()
     freeze_vision: bool = False
 
@@ -157,7 +170,33 @@ class Recipe(_Section):
     heads: HeadsSection = HeadsSection()
     distil: DistilSection | None = None
     language: LanguageSection | None = None
-    lexical: LexicalSection
+    head_start: LexicalSection | None = None  # heads and text tower against the teacher's maps alone
+    lexical: LexicalSection | None = None
+    dense_start: DenseSection | None = None  # with freeze_vision, the dense counterpart of head_start
+    dense: DenseSection | None = None  # in place of lexical: the same towers without a lexicon
+
+    @model_validator(mode="after")
+    def _one_bottleneck(self) -> Recipe:
+        if (self.lexical is None) == (self.dense is None):
+            raise ValueError("a recipe trains either a lexical model or a dense one; add one of the sections")
+        if self.head_start is not None and self.lexical is None:
+            raise ValueError("head_start comes before lexical; a dense model has dense_start")
+        if self.dense_start is not None and self.dense is None:
+            raise ValueError("dense_start comes before dense; a lexical model has head_start")
+        if self.dense and self.dense_start and self.dense.width != self.dense_start.width:
+            raise ValueError("dense_start.width and dense.width differ; they are of one model")
+        return self
+
+    @model_validator(mode="after")
+    def _neck_of_the_teacher(self) -> Recipe:
+        if self.lexical is not None and self.distil is not None and self.heads.vision.neck != COMPONENTS:
+            raise ValueError(f"distil gives heads.vision.neck = {COMPONENTS} its weights; set it")
+        stages = [stage for stage in (self.head_start, self.lexical) if stage is not None]
+        if any(stage.loss.words_weight for stage in stages) and self.heads.vision.pooling != "max":
+            raise ValueError('words_weight needs heads.vision.pooling = "max"')
+        if self.head_start is not None and self.distil is None:
+            raise ValueError("head_start learns from the maps of a teacher; add a distil section")
+        return self
 
 
 def load_recipe(name: str | Path) -> Recipe:

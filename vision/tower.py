@@ -139,6 +139,8 @@ def _create(name: str, **arguments: Any) -> nn.Module:  # noqa: ANN401
     ensure_torchvision_operators()
     import timm
 
+    import lexiscope.vision.architectures  # noqa: F401  (registers it with timm)
+
     try:
         model: nn.Module = timm.create_model(name, **arguments)
     except Exception as error:  # timm raises RuntimeError, TypeError, ValueError and the hub's own

@@ -35,6 +35,15 @@ def test_top_k_keeps_the_heaviest():
     assert weights.tolist() == [[1.0, 3.0, 2.0]]  # the input is left alone
 
 
+def test_a_neck_is_a_norm_and_a_linear_map_before_the_adapter():
+    torch.manual_seed(0)
+    head = LexiconHead(HeadConfig(8, 4, 10, neck=6, hidden=5), torch.arange(10))
+    states = torch.randn(2, 3, 8)
+    features = torch.nn.functional.layer_norm(states, (8,)) @ head.neck[1].weight.T + head.neck[1].bias
+    torch.testing.assert_close(head.weights(states), head.weights_of_features(features))
+    assert head.loudest(features).shape == (2, 10)
+
+
 @pytest.mark.parametrize("activation", ["elu1p", "log1p_relu"])
 def test_pooling_before_the_activation_changes_nothing(activation):
     torch.manual_seed(0)

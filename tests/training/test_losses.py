@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lexiscope.training.losses import flops, info_nce, overuse, quadratic_ramp
+from lexiscope.training.losses import flops, info_nce, overuse, quadratic_ramp, word_loss
 
 
 def test_info_nce_of_two_orthogonal_pairs():
@@ -57,3 +57,15 @@ def test_a_shortcut_word_costs_more_than_the_same_mass_spread():
 def test_the_ramp_is_quadratic_and_ends_at_one():
     assert [quadratic_ramp(t, 10) for t in (0, 5, 10, 99)] == [0.0, 0.25, 1.0, 1.0]
     assert quadratic_ramp(0, 0) == 1.0
+
+
+def test_word_loss_by_hand():
+    logits = torch.tensor([[0.0, math.log(2.0), math.log(5.0)]])  # softmax 1/8, 2/8, 5/8
+    presence = torch.tensor([[1.0, 0.0, 1.0]])
+    worth = torch.tensor([3.0, 7.0, 1.0])
+    expected = -(0.75 * math.log(1 / 8) + 0.25 * math.log(5 / 8))
+    torch.testing.assert_close(word_loss(logits, presence, worth), torch.tensor(expected))
+
+
+def test_a_caption_without_known_words_costs_nothing():
+    assert word_loss(torch.randn(2, 3), torch.zeros(2, 3), torch.ones(3)).item() == 0.0

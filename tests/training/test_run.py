@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import shutil
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ from lexiscope import LexicalEncoder
 from lexiscope.errors import DatasetError, RecipeError
 from lexiscope.training import run
 from lexiscope.training.loop import Schedule, fit
+from lexiscope.training.teacher import COMPONENTS
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 40, 220), "white": (240, 240, 240)}
 PLACES = ("beach", "street", "garden")
@@ -190,3 +192,94 @@ def test_the_schedule_warms_up_and_ends_at_nothing():
     assert schedule.rate(10) == pytest.approx(1.0)
     assert schedule.rate(100) == pytest.approx(0.0)
     assert all(schedule.rate(step) >= schedule.rate(step + 1) for step in range(10, 100))
+
+
+TEACHER = """
+[distil]
+teacher = "teacher.tflite"
+steps = 20
+batch = 16
+learning_rate = 5e-3
+warmup = 2
+[head_start]
+steps = 40
+batch = 16
+learning_rate = 5e-3
+warmup = 5
+evaluate_every = 100
+[head_start.loss]
+ramp = 10
+"""
+
+
+@pytest.fixture
+def taught(tmp_path, monkeypatch):
+    """A recipe with a teacher whose maps are the pictures' colours, seen through a fixed random matrix."""
+
+    def maps(corpus, file):
+        basis = np.random.default_rng(0).normal(size=(3, COMPONENTS)).astype(np.float32)
+        found = []
+        for shard in corpus.shards:
+            half = shard.squares.shape[1] // 2
+            parts = shard.squares.reshape(-1, 2, half, 2, half, 3).mean(axis=(2, 4)) / 128 - 1
+            found.append((parts @ basis).astype(np.float16))
+        return found
+
+    monkeypatch.setattr("lexiscope.training.pipeline.teacher_maps", maps)
+    file = recipe(tmp_path)
+    file.write_text(file.read_text().replace("[heads.vision]", "[heads.vision]\nneck = 256") + TEACHER)
+    return file
+
+
+def states(folder, stage):
+    return load_file(folder / stage / "checkpoint" / "model.safetensors")
+
+
+@pytest.mark.slow
+def test_heads_learn_from_the_teacher_and_then_fit_behind_the_tower(data, tmp_path, taught):
+    out = tmp_path / "run"
+    folder = run(taught, data=data, out=out)
+    distilled, heads = states(out, "distil"), states(out, "head_start")
+    for name, tensor in distilled.items():
+        name = name.replace("tower.model.", "model.vision.model.")
+        name = name.replace("to_teacher.", "model.vision_head.neck.")
+        assert torch.equal(heads[name], tensor), name  # the head start leaves the tower alone
+    log = [json.loads(line) for line in (out / "head_start" / "metrics.jsonl").read_text().splitlines()]
+    assert log[-2]["nce"] < log[0]["nce"]
+    assert "distil" not in log[0]
+    assert "distil" in figures(out)[0]
+    assert LexicalEncoder.from_pretrained(folder, device="cpu").encode_image([picture("red", 1)]).nnz == 4
+
+
+@pytest.mark.slow
+def test_a_run_with_a_teacher_goes_on_from_any_stage(data, tmp_path, taught):
+    out = tmp_path / "run"
+    whole = load_file(run(taught, data=data, out=out) / "model.safetensors")
+    shutil.rmtree(out / "lexical")
+    shutil.rmtree(out / "model")
+    again = load_file(run(taught, data=data, out=out, resume=True) / "model.safetensors")
+    assert all(torch.equal(again[name], tensor) for name, tensor in whole.items())
+
+
+@pytest.mark.slow
+def test_a_model_is_trained_on_from_where_it_stands(data, tmp_path, taught):
+    first = run(taught, data=data, out=tmp_path / "first")
+    untouched = taught.read_text().replace("learning_rate = 5e-3", "learning_rate = 1e-9")
+    taught.write_text(untouched)
+    again = run(taught, data=data, out=tmp_path / "again", start=first)
+    assert not (tmp_path / "again" / "distil").exists()
+    before, after = load_file(first / "model.safetensors"), load_file(again / "model.safetensors")
+    for name, tensor in before.items():
+        if "running_" not in name and "num_batches" not in name:
+            torch.testing.assert_close(after[name], tensor, atol=1e-6, rtol=1e-5)
+
+
+def test_a_start_without_a_neck_is_refused(data, tmp_path, taught, model_folder):
+    with pytest.raises(RecipeError, match="neck"):
+        run(taught, data=data, out=tmp_path / "run", start=model_folder)
+
+
+def test_a_teacher_needs_a_neck(taught):
+    taught.write_text(taught.read_text().replace("neck = 256", "neck = 8"))
+    with pytest.raises(RecipeError, match="neck = 256"):
+        run(taught)

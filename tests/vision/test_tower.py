@@ -5,6 +5,7 @@ import torch
 from PIL import Image
 
 from lexiscope.errors import ModelError
+from lexiscope.training.speed import tune_for
 from lexiscope.vision.tower import Preprocessor, VisionConfig, VisionTower
 
 
@@ -41,6 +42,24 @@ def test_another_size_resamples_the_positions(vision_folder):
     tower = VisionTower.from_pretrained(vision_folder, image_size=48)
     assert tower.grid == (6, 6)
     assert tower(torch.zeros(1, 3, 48, 48)).shape == (1, 36, 32)
+
+
+def test_a_convolutional_stem_gives_one_state_a_patch():
+    arguments = {"embed_dim": 32, "stem": [4, 8, 16], "depth": 1, "num_heads": 2}
+    tower = VisionTower(VisionConfig("vit_convstem_dinov2", arguments, 48)).eval()
+    assert tower.grid == (3, 3)
+    pixels = torch.zeros(1, 3, 48, 48)
+    before = tower(pixels)
+    assert before.shape == (1, 9, 32)
+    pixels[:, :, :16, :16] = 1.0
+    assert not torch.allclose(tower(pixels)[:, 0], before[:, 0])
+
+
+def test_what_is_tuned_for_a_machine_gives_the_same_states(vision_folder):
+    tower = VisionTower.from_pretrained(vision_folder).eval()
+    pixels = torch.randn(2, 3, 32, 32)
+    before = tower(pixels)
+    torch.testing.assert_close(tune_for(tower, torch.device("cpu"))(pixels), before)
 
 
 @pytest.mark.parametrize("name", ["no_such_architecture", "resnet18"])
