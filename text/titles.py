@@ -37,8 +37,8 @@ class _Learned(NamedTuple):
 class ExtractiveTitler:
     """Names a chapter with its most telling phrase: no model, no network, any subject.
 
-    No two chapters of an episode get the same phrase while there are others. A chapter that greets the
-    listeners at the beginning of an episode is called by what it is.
+    No two chapters of an episode get the same phrase, or a part of one, while there are others. A chapter
+    that greets the listeners at the beginning of an episode is called by what it is.
     """
 
     def titles(self, transcript: Transcript, cuts: Sequence[int]) -> list[str]:
@@ -49,21 +49,18 @@ class ExtractiveTitler:
         with_key = Counter(word for chapter in chapters for word in chapter.counts)
         about = frozenset(token.key for token in tokenize([transcript.title]).tokens if token.content)
         given: list[str] = []
-        used: set[tuple[str, ...]] = set()
+        used: list[frozenset[str]] = []
         for number, chapter in enumerate(chapters):
             if number == 0 and len(chapters) > 1 and _greets(chapter):
                 given.append("Intro")
                 continue
+            ranked = _ranked(chapter, with_key, len(chapters), about)
             best = next(
-                (
-                    phrase
-                    for phrase in _ranked(chapter, with_key, len(chapters), about)
-                    if phrase.keys not in used
-                ),
+                (phrase for phrase in ranked if not any(frozenset(phrase.keys) <= title for title in used)),
                 None,
             )
             if best is not None:
-                used.add(best.keys)
+                used.append(frozenset(best.keys))
             said = " ".join(unit.text for unit in units[slice(*spans[number])])
             given.append(fallback_title(said, number) if best is None else _tidy(best))
         return given
