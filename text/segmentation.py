@@ -310,12 +310,13 @@ def _peaks(odds: FloatArray, allowed: FloatArray | float) -> FloatArray:
     for distance, leak in enumerate(_LEAKS, 1):
         leaked[distance:] += leak * chances[:-distance]
         leaked[:-distance] += leak * chances[distance:]
-    leaked = np.clip(leaked, 1e-6, 1 - 1e-6)
     leaked *= np.exp(allowed)
     leaked[0] = 0.0
     peak = leaked >= maximum_filter1d(leaked, 2 * len(_LEAKS) + 1, mode="constant")
     peak &= leaked > np.exp(_NEVER / 2)
-    return np.where(peak, np.log(np.maximum(leaked, 1e-6) / (1 - leaked)), _NEVER)
+    # Sums of chances may pass 1: they are cut only now, or likely neighbours would all be the greatest.
+    leaked = np.clip(leaked, 1e-6, 1 - 1e-6)
+    return np.where(peak, np.log(leaked / (1 - leaked)), _NEVER)
 
 
 def _pauses(transcript: Transcript) -> FloatArray:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lexiscope.text.segment_features import FEATURES, look_at
 from lexiscope.text.segment_kernels import best_cuts, compare_windows
-from lexiscope.text.segmentation import Segmenter, SegmenterWeights
+from lexiscope.text.segmentation import Segmenter, SegmenterWeights, _peaks
 from lexiscope.text.spoken_words import count_words, stem, words_in
 from lexiscope.text.transcript import Transcript, Unit
 
@@ -245,3 +245,10 @@ def test_words_are_counted_by_their_stems():
     assert words.begins.tolist() == [0, 2, 6]
     assert words.vocabulary == ("transa", "node")
     assert stem("und") == ""
+
+
+def test_likely_places_side_by_side_are_one_beginning():
+    odds = np.full(20, -6.0)
+    odds[8:12] = [4.0, 5.0, 5.5, 4.0]
+    kept = np.flatnonzero(_peaks(odds, 0.0) > 0)
+    assert kept.tolist() == [10]
