@@ -1,4 +1,4 @@
-"""Texts: reading transcripts, cutting them into passages, and turning texts into token states.
+"""Texts: reading transcripts, and turning texts into token states.
 
 Public names load on first use, so that reading a transcript does not load torch (PEP 562).
 """
@@ -10,30 +10,25 @@ from typing import TYPE_CHECKING
 from lexiscope.lazy import lazy
 
 if TYPE_CHECKING:
-    from lexiscope.text.passages import Passage, cut_passages
     from lexiscope.text.tower import TextConfig, TextTower
     from lexiscope.text.transcripts import Mark, Transcript, Unit, read_feed, read_transcript
 
 __all__ = [
     "Mark",
-    "Passage",
     "TextConfig",
     "TextTower",
     "Transcript",
     "Unit",
-    "cut_passages",
     "read_feed",
     "read_transcript",
 ]
 
 _HOME = {
     "Mark": "lexiscope.text.transcripts",
-    "Passage": "lexiscope.text.passages",
     "TextConfig": "lexiscope.text.tower",
     "TextTower": "lexiscope.text.tower",
     "Transcript": "lexiscope.text.transcripts",
     "Unit": "lexiscope.text.transcripts",
-    "cut_passages": "lexiscope.text.passages",
     "read_feed": "lexiscope.text.transcripts",
     "read_transcript": "lexiscope.text.transcripts",
 }

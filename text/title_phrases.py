@@ -1,8 +1,9 @@
 """Phrases of a chapter that may be its title, each with what can be counted about it.
 
-A phrase is a run of words within a clause that begins and ends with a word of content, or a short question as
-it was asked. Nothing here knows a language, a subject or a show, but for the words that say nothing
-(`function_words`), those that lead to a subject (`LEADS`) and how common words are in general (`commonness`).
+A phrase is a run of words within a clause that begins and ends with a word of content and has the shape of
+a title (`title_shape`), or a short question as it was asked. Nothing here knows a subject or a show, but for
+the words that say nothing (`function_words`), those that lead to a subject (`LEADS`) and what words are like
+in general (`WordLists`).
 """
 
 from __future__ import annotations
@@ -10,18 +11,21 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from lexiscope.text.function_words import FUNCTION_WORDS
+from lexiscope.text.title_shape import asks_well, is_german, noun_like
 
-__all__ = ["FEATURES", "ChapterText", "Phrase", "Token", "key", "phrases", "tokenize"]
+__all__ = ["FEATURES", "ChapterText", "Phrase", "Token", "WordLists", "key", "phrases", "tokenize"]
 
 LONGEST = 8  # words of a phrase
 _LONGEST_QUESTION = 11
 _READ = 250  # words from the beginning: further on, only what is said again can be a title
 
-_TOKEN = re.compile(r"#?[^\W_]+(?:(?:['’./&+-]|(?<=\w)_(?=\w))[^\W_]+)*[+#]*")
+_TOO_COMMON = 0.5  # of a title of one word
+
+_TOKEN = re.compile(r"#?[^\W_]+(?:(?:['’./&+-]|(?<=\w)_(?=\w)|(?<=\d),(?=\d))[^\W_]+)*[+#]*")
 _SENTENCE = re.compile(r"[.?!…。！？]")
 _BREAK = re.compile(r"[,.;:?!…()\[\]{}\"“”„«»—–|。、，！？]|\s-+\s")
 _ASKS = frozenset(
@@ -64,6 +68,7 @@ FEATURES = (
     *("function words", "capitals", "capital first", "code", "acronym", "opens", "ends", "after lead"),
     *("after article", "announced", "quoted", "cut before", "cut after", "in episode title", "-ing first"),
     *("-ing last", "-ly", "unknown words", "first turn", "whole clause"),
+    *("after to", "before article", "several said twice", "single common", "verb-like"),
 )
 """What is counted of each phrase, in order."""
 
@@ -81,6 +86,7 @@ class Token:
     ends: bool  # the last of a clause
     sentence: int  # number of its sentence
     turn: int  # number of the unit
+    plain: str  # lower case, with a straight apostrophe
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,15 @@ class ChapterText:
     asked: frozenset[int]  # sentences that end with a question mark
     cued: frozenset[int]  # sentences with a word that announces a subject
     quoted: frozenset[int]  # tokens right after an opening quotation mark
+    german: bool  # so nouns have capital letters
+
+
+@dataclass(frozen=True)
+class WordLists:
+    """What words are like in general."""
+
+    commonness: Mapping[str, float] = field(default_factory=dict)  # by key: 0 rare … 1 the most frequent
+    verbs: Container[str] = frozenset()  # lower case: verbs, adverbs, all that is rarely a noun
 
 
 def key(word: str) -> str:
@@ -131,13 +146,14 @@ def tokenize(texts: Sequence[str]) -> ChapterText:
                 quoted.add(len(tokens))
             if lower in _ANNOUNCES:
                 cued.add(sentence)
-            tokens.append(Token(word, key(word), content, opens, ends, sentence, turn))
+            tokens.append(Token(word, key(word), content, opens, ends, sentence, turn, lower))
             opens = ends
             if "?" in gap or "？" in gap:
                 asked.add(sentence)
             sentence += _SENTENCE.search(gap) is not None
     counts = Counter(token.key for token in tokens if token.content)
-    return ChapterText(tokens, counts, frozenset(asked), frozenset(cued), frozenset(quoted))
+    german = is_german([token.plain for token in tokens])
+    return ChapterText(tokens, counts, frozenset(asked), frozenset(cued), frozenset(quoted), german)
 
 
 def phrases(
@@ -145,7 +161,8 @@ def phrases(
     chapters_with: Mapping[str, int],
     chapters: int,
     about: frozenset[str],
-    commonness: Mapping[str, float],
+    lists: WordLists,
+    people: frozenset[str] = frozenset(),
 ) -> Iterator[Phrase]:
     """Find what may be the title of a chapter.
 
@@ -154,7 +171,8 @@ def phrases(
         chapters_with: in how many chapters of the episode each key of content stands.
         chapters: how many chapters the episode has.
         about: keys of the episode's title.
-        commonness: of words in general, by key: 0 rare … 1 the most frequent.
+        lists: what words are like in general.
+        people: keys of the speakers' names, which alone are no title.
 
     Yields:
         Each run of words once, as it stands first, with its features.
@@ -169,12 +187,12 @@ def phrases(
         if keys in known or (span[0] >= _READ and said[keys] < 2):
             continue
         known.add(keys)
-        inside = [token for token in tokens[slice(*span)] if token.content]
-        if not inside:
+        if not _could_be_title(chapter, span, lists, people, repeated=said[keys] > 1):
             continue
+        inside = [token for token in tokens[slice(*span)] if token.content]
         here = [chapter.counts[token.key] for token in inside]
         rare = [math.log(chapters / chapters_with.get(token.key, 1)) for token in inside]
-        general = [1 - commonness.get(token.key, 0.0) for token in inside]
+        general = [1 - lists.commonness.get(token.key, 0.0) for token in inside]
         values = (
             *_shape(chapter, span),
             *_place(span, said[keys]),
@@ -187,9 +205,28 @@ def phrases(
             sum(general) / len(general),
             max(general),
             min(general),
-            *_writing(chapter, span, inside, about, commonness),
+            *_writing(chapter, span, inside, about, lists, said[keys]),
         )
         yield Phrase(" ".join(token.text for token in tokens[slice(*span)]), keys, values)
+
+
+def _could_be_title(
+    chapter: ChapterText,
+    span: tuple[int, int],
+    lists: WordLists,
+    people: frozenset[str],
+    *,
+    repeated: bool,
+) -> bool:
+    """Whether a run has the shape of a title, and is neither a speaker's name nor one common word."""
+    run = chapter.tokens[slice(*span)]
+    if not run[0].content:  # a question
+        return asks_well(run) and run[-1].key not in people
+    if not noun_like(chapter.tokens, span, lists.verbs, german=chapter.german, repeated=repeated):
+        return False
+    if len(run) == 1 and lists.commonness.get(run[0].key, 0.0) > _TOO_COMMON:
+        return False
+    return any(token.content and token.key not in people for token in run)
 
 
 def _keys(tokens: Sequence[Token], span: tuple[int, int]) -> tuple[str, ...]:
@@ -200,11 +237,7 @@ def _spans(chapter: ChapterText) -> Iterator[tuple[int, int]]:
     """Runs of words within a clause that begin and end with content, and short questions, whole."""
     tokens = chapter.tokens
     for begin, token in enumerate(tokens):
-        if (
-            token.opens
-            and token.text.casefold().replace("’", "'") in _ASKS
-            and token.sentence in chapter.asked
-        ):
+        if token.opens and token.plain in _ASKS and token.sentence in chapter.asked:
             end = begin + 1
             while end < len(tokens) and not tokens[end - 1].ends:
                 end += 1
@@ -243,7 +276,8 @@ def _writing(
     span: tuple[int, int],
     inside: Sequence[Token],
     about: frozenset[str],
-    commonness: Mapping[str, float],
+    lists: WordLists,
+    times: int,
 ) -> Iterator[float]:
     """How it is written, and what stands around it."""
     tokens, (begin, end) = chapter.tokens, span
@@ -269,6 +303,11 @@ def _writing(
     yield float(first.text.endswith("ing"))
     yield float(last.text.endswith("ing"))
     yield float(any(token.text.endswith("ly") for token in (first, last)))
-    yield sum(token.key not in commonness for token in inside) / len(inside)
+    yield sum(token.key not in lists.commonness for token in inside) / len(inside)
     yield float(first.turn == 0)
     yield float(first.opens and last.ends)
+    yield float(lead == "to" and first.text.islower())
+    yield float(after is not None and after.plain in _ARTICLES)
+    yield float(size > 1 and times > 1)
+    yield float(size == 1 and not first.text[0].isupper() and first.key in lists.commonness)
+    yield float(any(token.plain in lists.verbs for token in inside))

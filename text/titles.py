@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexiscope.text.cue_words import CUE_KINDS, cues_among
-from lexiscope.text.title_phrases import FEATURES, ChapterText, Phrase, key, phrases, tokenize
+from lexiscope.text.title_phrases import FEATURES, ChapterText, Phrase, WordLists, key, phrases, tokenize
+from lexiscope.text.title_shape import topical
 from lexiscope.text.transcript import Transcript
 
 __all__ = ["ExtractiveTitler", "fallback_title"]
@@ -31,7 +32,7 @@ _GREETING = CUE_KINDS.index("greeting")
 
 class _Learned(NamedTuple):
     weights: NDArray[np.float64]  # one a feature
-    commonness: dict[str, float]
+    lists: WordLists
 
 
 class ExtractiveTitler:
@@ -48,21 +49,21 @@ class ExtractiveTitler:
         chapters = [tokenize([unit.text for unit in units[slice(*span)]]) for span in spans]
         with_key = Counter(word for chapter in chapters for word in chapter.counts)
         about = frozenset(token.key for token in tokenize([transcript.title]).tokens if token.content)
+        people = frozenset(key(name) for unit in units for name in (unit.speaker or "").split())
         given: list[str] = []
         used: list[frozenset[str]] = []
         for number, chapter in enumerate(chapters):
             if number == 0 and len(chapters) > 1 and _greets(chapter):
                 given.append("Intro")
                 continue
-            ranked = _ranked(chapter, with_key, len(chapters), about)
-            best = next(
-                (phrase for phrase in ranked if not any(frozenset(phrase.keys) <= title for title in used)),
-                None,
-            )
+            ranked = _ranked(chapter, with_key, len(chapters), about, people)
+            best = next((phrase for phrase in ranked if _is_new(phrase.keys, used)), None)
             if best is not None:
                 used.append(frozenset(best.keys))
+                given.append(_tidy(best))
+                continue
             said = " ".join(unit.text for unit in units[slice(*spans[number])])
-            given.append(fallback_title(said, number) if best is None else _tidy(best))
+            given.append(_topic(chapter, used) or fallback_title(said, number))
         return given
 
 
@@ -73,15 +74,33 @@ def fallback_title(text: str, number: int) -> str:
 
 
 def _ranked(
-    chapter: ChapterText, with_key: Counter[str], chapters: int, about: frozenset[str]
+    chapter: ChapterText,
+    with_key: Counter[str],
+    chapters: int,
+    about: frozenset[str],
+    people: frozenset[str],
 ) -> Iterator[Phrase]:
     """The phrases of a chapter, best first."""
     learned = _learned()
-    found = list(phrases(chapter, with_key, chapters, about, learned.commonness))
+    found = list(phrases(chapter, with_key, chapters, about, learned.lists, people))
     if not found:
         return
     scores = np.array([phrase.features for phrase in found]) @ learned.weights
     yield from (found[place] for place in np.argsort(-scores, kind="stable"))
+
+
+def _is_new(keys: Sequence[str], used: Sequence[frozenset[str]]) -> bool:
+    return not any(frozenset(keys) <= title for title in used)
+
+
+def _topic(chapter: ChapterText, used: list[frozenset[str]]) -> str:
+    """The words said most that no title has yet; empty where there are none."""
+    for run in topical(chapter.tokens, chapter.counts, _learned().lists.verbs):
+        keys = tuple(token.key for token in run)
+        if _is_new(keys, used):
+            used.append(frozenset(keys))
+            return _capital(" ".join(token.text for token in run)[:_LONGEST])
+    return ""
 
 
 def _tidy(phrase: Phrase) -> str:
@@ -89,10 +108,13 @@ def _tidy(phrase: Phrase) -> str:
     text = phrase.text
     if len(text) > _LONGEST:
         text = text[:_LONGEST].rsplit(" ", 1)[0]
-    first = text.split(" ", 1)[0]
-    if first.islower():
-        text = text[0].upper() + text[1:]
+    text = _capital(text)
     return text + "?" if phrase.features[FEATURES.index("question")] else text
+
+
+def _capital(text: str) -> str:
+    """Begin with a capital letter, unless the first word has some of its own."""
+    return text[0].upper() + text[1:] if text.split(" ", 1)[0].islower() else text
 
 
 def _greets(chapter: ChapterText) -> bool:
@@ -104,4 +126,5 @@ def _greets(chapter: ChapterText) -> bool:
 def _learned() -> _Learned:
     data = json.loads(files("lexiscope.text").joinpath("titles.json").read_text(encoding="utf-8"))
     weights = np.array([data["weights"][name] for name in FEATURES])
-    return _Learned(weights, {key(word): value for word, value in data["commonness"].items()})
+    commonness = {key(word): value for word, value in data["commonness"].items()}
+    return _Learned(weights, WordLists(commonness, frozenset(data["verbs"].split())))

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from lexiscope.errors import RecipeError
+from lexiscope.training.speed import computes_in_bf16
 
 
 class Stage(Protocol):
@@ -51,7 +52,7 @@ class Schedule:
     weight_decay: float = 0.05
     warmup: int = 100  # steps of linear warm-up before the cosine
     clip: float = 1.0  # largest norm of the gradient
-    precision: str = "bf16"  # autocast type of the forward pass; "fp32" turns it off
+    precision: str = "bf16"  # autocast type of the forward pass, where the device has it; or "fp32"
     average: float = 0.0  # decay of the exponential moving average of the weights; 0 keeps none
     save_every: int = 200  # steps between checkpoints
     evaluate_every: int = 1000  # steps between evaluations
@@ -155,7 +156,7 @@ class _Trainer:
             _log(self.folder, {"step": step, **{f"dev/{name}": value for name, value in figures.items()}})
 
     def _autocast(self) -> AbstractContextManager[Any]:
-        if self.schedule.precision == "fp32":
+        if self.schedule.precision == "fp32" or not computes_in_bf16(self.device):
             return nullcontext()
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
 

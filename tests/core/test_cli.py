@@ -254,7 +254,9 @@ def test_train_passes_on_what_it_was_told(run, monkeypatch, tmp_path):
         return tmp_path / "model"
 
     monkeypatch.setattr("lexiscope.training.run", train, raising=False)
-    done = run("train", "bundled", "--data", tmp_path, "--out", tmp_path / "o", "--resume", "--start", "bundled")
+    done = run(
+        "train", "bundled", "--data", tmp_path, "--out", tmp_path / "o", "--resume", "--start", "bundled"
+    )
     assert done.exit_code == 0, done.output
     expected = {"recipe": "bundled", "data": tmp_path, "out": tmp_path / "o", "resume": True}
     assert told == {**expected, "start": "bundled"}

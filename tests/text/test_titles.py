@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lexiscope.errors import ModelError
 from lexiscope.text.language_titles import LanguageModelTitler, parse_titles, windows
-from lexiscope.text.title_phrases import FEATURES, phrases, tokenize
+from lexiscope.text.title_phrases import FEATURES, WordLists, phrases, tokenize
 from lexiscope.text.titles import ExtractiveTitler, fallback_title
 from lexiscope.text.transcript import Transcript, Unit
 
@@ -76,11 +76,58 @@ def test_the_fallback_is_the_first_words_or_the_number():
 
 def test_phrases_have_all_features_and_stay_within_clauses():
     chapter = tokenize(["The red boat, the green harbour. Why do old boats sink?"])
-    found = list(phrases(chapter, chapter.counts, 2, frozenset(), {}))
+    found = list(phrases(chapter, chapter.counts, 2, frozenset(), WordLists()))
     assert all(len(phrase.features) == len(FEATURES) for phrase in found)
     texts = {phrase.text for phrase in found}
     assert {"red boat", "green harbour", "Why do old boats sink"} <= texts
     assert not any("boat the" in text for text in texts)
+
+
+VERBS = frozenset({"pick", "send"})
+
+
+def shaped(text: str, people: frozenset[str] = frozenset()) -> set[str]:
+    chapter = tokenize([text])
+    return {
+        phrase.text
+        for phrase in phrases(chapter, chapter.counts, 2, frozenset(), WordLists({}, VERBS), people)
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "kept", "dropped"),
+    [
+        (
+            "Silent payments is there a slight problem.",
+            "Silent payments",
+            "payments is there a slight problem",
+        ),
+        ("We chain these addresses to old keys.", "old keys", "chain these addresses"),
+        ("We download headers.", None, "download headers"),
+        ("They pick wallets with red covers.", "red covers", "pick wallets"),
+        ("Then Berta 0.2 coins.", "Berta", "Berta 0.2"),
+        ("Read about Core Ledger 24.08 today.", "Core Ledger 24.08", "24.08"),
+        ("See BIP 342 there.", "BIP 342", "342"),
+        ("It holds 700,000 blocks, or more.", None, "000 blocks"),
+        ("The node enables multiple parties.", "multiple parties", "enables multiple parties"),
+        ("A theft of lamps with keeper assistance.", "theft of lamps with keeper assistance", "theft of"),
+        ("Um die alten Leuchttürme und nicht um das Brot geht es.", "alten Leuchttürme", "alten"),
+        ("Can you explain the red lamps now?", "red lamps", "Can you explain the red lamps now"),
+    ],
+)
+def test_phrases_have_the_shape_of_a_title(text, kept, dropped):
+    found = shaped(text)
+    assert (kept is None or kept in found) and dropped not in found
+
+
+def test_speakers_are_no_titles():
+    assert "Ada Berg" in shaped("Thanks to Ada Berg, we know.")
+    assert not {"Ada Berg", "Ada"} & shaped("Thanks to Ada Berg, we know.", frozenset({"ada", "berg"}))
+
+
+def test_without_any_phrase_the_words_said_most_are_the_title():
+    chatter = ["You pick lamps, they always say quickly done, and lamps alright."]
+    assert ExtractiveTitler().titles(*episode(BREAD, chatter))[1] == "Lamps"
 
 
 @pytest.mark.parametrize(
