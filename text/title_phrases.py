@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lexiscope.text.function_words import FUNCTION_WORDS
@@ -115,7 +115,7 @@ class WordLists:
     """What words are like in general."""
 
     commonness: Mapping[str, float] = field(default_factory=dict)  # by key: 0 rare … 1 the most frequent
-    verbs: Container[str] = frozenset()  # lower case: verbs, adverbs, all that is rarely a noun
+    verbs: frozenset[str] = frozenset()  # lower case: verbs, adverbs, all that is rarely a noun
 
 
 def key(word: str) -> str:

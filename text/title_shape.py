@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lexiscope.text.title_phrases import Token
 
-__all__ = ["asks_well", "is_german", "noun_like", "topical"]
+__all__ = ["ARTICLES", "PREPOSITIONS", "SUBJECTS", "asks_well", "is_german", "noun_like", "topical"]
 
-_PREPOSITIONS = frozenset(
+PREPOSITIONS = frozenset(
     "of for in on with from via versus vs over under between against without into at by to as"
     " von für mit zu zum zur im in auf bei über aus am vom ohne gegen gegenüber zwischen unter an".split()
 )
-JOINTS = _PREPOSITIONS | frozenset("and or & und oder sowie".split())
-_ARTICLES = frozenset(
+JOINTS = PREPOSITIONS | frozenset("and or & und oder sowie".split())
+ARTICLES = frozenset(
     "the a an der die das des dem den ein eine einen einem einer eines".split()
 )  # within a phrase only after a preposition
 
 # After these a verb comes: "we pick a wallet".
-_SUBJECTS = frozenset(
+SUBJECTS = frozenset(
     "i you we they he she who guys i'll you'll we'll they'll it'll he'll she'll i'd you'd we'd they'd i've"
     " you've we've they've will would can could should must might may can't couldn't won't wouldn't don't"
     " doesn't didn't do does did let's shouldn't gonna please ich du wir sie ihr man".split()
@@ -38,6 +38,7 @@ _HOLLOW = frozenset(
     " fascinating interesting nervous quick quickly sec bit guys folks everybody tomorrow yesterday tonight"
     " next previous last final another certain particular"
     " part parts kinds types type towards toward onto across during along per despite among behind"
+    " throughout unless elsewhere instead anymore anyway afterwards ahead twice"
     " mr mrs ms madam sir whereas plus minus lately episode show"
     " am is are was were be been being has had have does did stuff thing things example examples way ways"
     " bunch couple kind reason reasons question questions"
@@ -87,7 +88,7 @@ def noun_like(
     begin, end = span
     run = tokens[begin:end]
     first, last = run[0], run[-1]
-    if first.plain in _HOLLOW or last.plain in _HOLLOW or last.plain in _SUBJECTS:
+    if first.plain in _HOLLOW or last.plain in _HOLLOW or last.plain in SUBJECTS:
         return False
     said = [token.key for token in run if token.content]
     if len(said) > len(set(said)) or (len(run) == 1 and not repeated and not _named(first)):
@@ -138,9 +139,9 @@ def _joined(run: Sequence[Token]) -> bool:
     for left, token in pairwise(run):
         if token.content:
             continue
-        if token.plain in JOINTS and (left.content or token.plain in _ARTICLES):
+        if token.plain in JOINTS and (left.content or token.plain in ARTICLES):
             continue
-        if not (token.plain in _ARTICLES and left.plain in _PREPOSITIONS):
+        if not (token.plain in ARTICLES and left.plain in PREPOSITIONS):
             return False
     return True
 
@@ -161,7 +162,7 @@ def _verbal(tokens: Sequence[Token], span: tuple[int, int], verbs: Container[str
     """Whether some word is rarely a noun, or the first follows what verbs follow."""
     begin, end = span
     run = tokens[begin:end]
-    if begin and not run[0].opens and tokens[begin - 1].plain in _SUBJECTS and not _named(run[0]):
+    if begin and not run[0].opens and tokens[begin - 1].plain in SUBJECTS and not _named(run[0]):
         return True
     for place, token in enumerate(run):
         if token.text[0].isupper() and not token.opens:
@@ -181,4 +182,4 @@ def _governs(token: Token, after: Token, *, first: bool) -> bool:
     if after.content:
         plural = token.plain.endswith("s") and not token.plain.endswith(_NOT_PLURAL)
         return plural and token.text[1:].islower() and not _QUANTITY.match(after.text.strip("#"))
-    return first and token.plain.endswith("ed") and after.plain in _PREPOSITIONS
+    return first and token.plain.endswith("ed") and after.plain in PREPOSITIONS

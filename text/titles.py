@@ -1,18 +1,19 @@
 """Titles of chapters, taken from what is said in them.
 
-A linear scorer picks one of the phrases of a chapter (`title_phrases`). Its weights maximise the expected
-ROUGE-L of a choice made in proportion to exp(score), with creators' own titles for the truth.
+A linear scorer picks one of the phrases of a chapter (`title_phrases`). Its weights are learned from
+creators' own titles (`lexiscope.training.titler`; docs/chapters.md has what they are worth).
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,9 @@ from lexiscope.text.title_phrases import FEATURES, ChapterText, Phrase, WordList
 from lexiscope.text.title_shape import topical
 from lexiscope.text.transcript import Transcript
 
-__all__ = ["ExtractiveTitler", "fallback_title"]
+__all__ = ["EpisodeWords", "ExtractiveTitler", "TitlerWeights", "fallback_title"]
+
+FORMAT_VERSION = 1
 
 _LONGEST = 80  # characters
 _FALLBACK = 8  # words
@@ -30,9 +33,66 @@ _GREETED = 60  # words from the beginning of an episode in which listeners are g
 _GREETING = CUE_KINDS.index("greeting")
 
 
-class _Learned(NamedTuple):
+@dataclass(frozen=True)
+class TitlerWeights:
+    """What was learned."""
+
     weights: NDArray[np.float64]  # one a feature
     lists: WordLists
+
+    def to_json(self) -> dict[str, Any]:
+        """Write weights and lists by name, so that they can be read and compared."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "weights": {
+                name: round(float(weight), 3) for name, weight in zip(FEATURES, self.weights, strict=True)
+            },
+            "commonness": dict(self.lists.commonness),
+            "verbs": " ".join(sorted(self.lists.verbs)),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> TitlerWeights:
+        """Read what `to_json` has written.
+
+        Raises:
+            ValueError: it was written for other features or by another version.
+        """
+        if data["format_version"] != FORMAT_VERSION or tuple(data["weights"]) != FEATURES:
+            raise ValueError("the titles' weights are for other features; learn them again")
+        lists = WordLists(data["commonness"], frozenset(data["verbs"].split()))
+        return cls(np.array(list(data["weights"].values()), float), lists)
+
+
+class EpisodeWords:
+    """The words of an episode's chapters.
+
+    Args:
+        transcript: of the episode.
+        cuts: first units of its chapters, ascending.
+
+    Attributes:
+        chapters: the words of each.
+    """
+
+    def __init__(self, transcript: Transcript, cuts: Sequence[int]) -> None:
+        units = transcript.units
+        spans = pairwise([*cuts, len(units)])
+        self.chapters = [tokenize([unit.text for unit in units[slice(*span)]]) for span in spans]
+        self._with_key = Counter(word for chapter in self.chapters for word in chapter.counts)
+        self._about = frozenset(token.key for token in tokenize([transcript.title]).tokens if token.content)
+        self._people = frozenset(key(name) for unit in units for name in (unit.speaker or "").split())
+
+    def phrases(self, number: int, lists: WordLists) -> list[Phrase]:
+        """What may be the title of a chapter."""
+        chapters = len(self.chapters)
+        found = phrases(self.chapters[number], self._with_key, chapters, self._about, lists, self._people)
+        return list(found)
+
+    def is_intro(self, number: int) -> bool:
+        """Whether a chapter opens the episode with a greeting, so that this is what it is called."""
+        spoken = [token.plain for token in self.chapters[number].tokens[:_GREETED]]
+        return number == 0 and len(self.chapters) > 1 and _GREETING in cues_among(spoken)
 
 
 class ExtractiveTitler:
@@ -42,29 +102,37 @@ class ExtractiveTitler:
     that greets the listeners at the beginning of an episode is called by what it is.
     """
 
+    def __init__(self, weights: TitlerWeights | None = None) -> None:
+        """Take weights, or those that come with the package."""
+        self._weights = weights or _bundled()
+
     def titles(self, transcript: Transcript, cuts: Sequence[int]) -> list[str]:
         """One title for each chapter that begins at a cut, spelt as in the transcript; none is empty."""
-        units = transcript.units
-        spans = list(pairwise([*cuts, len(units)]))
-        chapters = [tokenize([unit.text for unit in units[slice(*span)]]) for span in spans]
-        with_key = Counter(word for chapter in chapters for word in chapter.counts)
-        about = frozenset(token.key for token in tokenize([transcript.title]).tokens if token.content)
-        people = frozenset(key(name) for unit in units for name in (unit.speaker or "").split())
-        given: list[str] = []
+        words = EpisodeWords(transcript, cuts)
         used: list[frozenset[str]] = []
-        for number, chapter in enumerate(chapters):
-            if number == 0 and len(chapters) > 1 and _greets(chapter):
-                given.append("Intro")
-                continue
-            ranked = _ranked(chapter, with_key, len(chapters), about, people)
-            best = next((phrase for phrase in ranked if _is_new(phrase.keys, used)), None)
-            if best is not None:
-                used.append(frozenset(best.keys))
-                given.append(_tidy(best))
-                continue
-            said = " ".join(unit.text for unit in units[slice(*spans[number])])
-            given.append(_topic(chapter, used) or fallback_title(said, number))
+        ends = [*cuts[1:], len(transcript.units)]
+        given = []
+        for number, (begin, end) in enumerate(zip(cuts, ends, strict=True)):
+            title = "Intro" if words.is_intro(number) else self._title(words, number, used)
+            said = " ".join(unit.text for unit in transcript.units[begin:end])
+            given.append(title or fallback_title(said, number))
         return given
+
+    def _title(self, words: EpisodeWords, number: int, used: list[frozenset[str]]) -> str:
+        """The best phrase whose words no title has yet, else the words said most; marks them as used."""
+        best = next((one for one in self._ranked(words, number) if _is_new(one.keys, used)), None)
+        if best is None:
+            return _topic(words.chapters[number], used, self._weights.lists)
+        used.append(frozenset(best.keys))
+        return _tidy(best)
+
+    def _ranked(self, words: EpisodeWords, number: int) -> Iterator[Phrase]:
+        """The phrases of a chapter, best first."""
+        found = words.phrases(number, self._weights.lists)
+        if not found:
+            return
+        scores = np.array([phrase.features for phrase in found]) @ self._weights.weights
+        yield from (found[place] for place in np.argsort(-scores, kind="stable"))
 
 
 def fallback_title(text: str, number: int) -> str:
@@ -73,29 +141,13 @@ def fallback_title(text: str, number: int) -> str:
     return start[:_LONGEST].strip() or f"Chapter {number + 1}"
 
 
-def _ranked(
-    chapter: ChapterText,
-    with_key: Counter[str],
-    chapters: int,
-    about: frozenset[str],
-    people: frozenset[str],
-) -> Iterator[Phrase]:
-    """The phrases of a chapter, best first."""
-    learned = _learned()
-    found = list(phrases(chapter, with_key, chapters, about, learned.lists, people))
-    if not found:
-        return
-    scores = np.array([phrase.features for phrase in found]) @ learned.weights
-    yield from (found[place] for place in np.argsort(-scores, kind="stable"))
-
-
 def _is_new(keys: Sequence[str], used: Sequence[frozenset[str]]) -> bool:
     return not any(frozenset(keys) <= title for title in used)
 
 
-def _topic(chapter: ChapterText, used: list[frozenset[str]]) -> str:
+def _topic(chapter: ChapterText, used: list[frozenset[str]], lists: WordLists) -> str:
     """The words said most that no title has yet; empty where there are none."""
-    for run in topical(chapter.tokens, chapter.counts, _learned().lists.verbs):
+    for run in topical(chapter.tokens, chapter.counts, lists.verbs):
         keys = tuple(token.key for token in run)
         if _is_new(keys, used):
             used.append(frozenset(keys))
@@ -117,14 +169,7 @@ def _capital(text: str) -> str:
     return text[0].upper() + text[1:] if text.split(" ", 1)[0].islower() else text
 
 
-def _greets(chapter: ChapterText) -> bool:
-    spoken = [token.text.lower().replace("’", "'") for token in chapter.tokens[:_GREETED]]
-    return _GREETING in cues_among(spoken)
-
-
 @cache
-def _learned() -> _Learned:
+def _bundled() -> TitlerWeights:
     data = json.loads(files("lexiscope.text").joinpath("titles.json").read_text(encoding="utf-8"))
-    weights = np.array([data["weights"][name] for name in FEATURES])
-    commonness = {key(word): value for word, value in data["commonness"].items()}
-    return _Learned(weights, WordLists(commonness, frozenset(data["verbs"].split())))
+    return TitlerWeights.from_json(data)
