@@ -12,10 +12,10 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from lexiscope.text.function_words import FUNCTION_WORDS
-from lexiscope.text.title_shape import asks_well, is_german, noun_like
+from lexiscope.text.title_shape import WordLists, asks_well, is_german, noun_like
 
 __all__ = ["FEATURES", "ChapterText", "Phrase", "Token", "WordLists", "key", "phrases", "tokenize"]
 
@@ -110,14 +110,6 @@ class ChapterText:
     german: bool  # so nouns have capital letters
 
 
-@dataclass(frozen=True)
-class WordLists:
-    """What words are like in general."""
-
-    commonness: Mapping[str, float] = field(default_factory=dict)  # by key: 0 rare … 1 the most frequent
-    verbs: frozenset[str] = frozenset()  # lower case: verbs, adverbs, all that is rarely a noun
-
-
 def key(word: str) -> str:
     """What a word is counted by: its first letters, so that endings do not matter."""
     bare = word.casefold().replace("’", "'").removesuffix("'s").strip("#")
@@ -139,7 +131,7 @@ def tokenize(texts: Sequence[str]) -> ChapterText:
             gap = text[match.end() : until]
             ends = number + 1 == len(found) or _BREAK.search(gap) is not None
             lower = word.casefold().replace("’", "'")
-            content = lower not in FUNCTION_WORDS and (
+            content = lower.removesuffix("'s") not in FUNCTION_WORDS and (
                 len(lower) > 1 or not lower.isascii() or lower.isdigit()
             )
             if text[max(0, match.start() - 1) : match.start()] in set('"“„«'):
@@ -222,7 +214,7 @@ def _could_be_title(
     run = chapter.tokens[slice(*span)]
     if not run[0].content:  # a question
         return asks_well(run) and run[-1].key not in people
-    if not noun_like(chapter.tokens, span, lists.verbs, german=chapter.german, repeated=repeated):
+    if not noun_like(chapter.tokens, span, lists, german=chapter.german, repeated=repeated):
         return False
     if len(run) == 1 and lists.commonness.get(run[0].key, 0.0) > _TOO_COMMON:
         return False

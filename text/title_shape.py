@@ -1,21 +1,31 @@
 """Which runs of words have the shape of a title: no sentence, no piece of one, no number by itself.
 
 There is no tagger. What stands in for one: the words that may join others within a name (`JOINTS`), words
-that are rarely nouns (`verbs`: those that follow a pronoun or an auxiliary much oftener than an article in
-talk shows), German's capital letters, and what stands before the run.
+that are rarely nouns, as counted in talk shows (`WordLists`), German's capital letters, and what stands
+before the run.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lexiscope.text.title_phrases import Token
 
-__all__ = ["ARTICLES", "PREPOSITIONS", "SUBJECTS", "asks_well", "is_german", "noun_like", "topical"]
+__all__ = [
+    "ARTICLES",
+    "PREPOSITIONS",
+    "SUBJECTS",
+    "WordLists",
+    "asks_well",
+    "is_german",
+    "noun_like",
+    "topical",
+]
 
 PREPOSITIONS = frozenset(
     "of for in on with from via versus vs over under between against without into at by to as"
@@ -36,9 +46,9 @@ SUBJECTS = frozenset(
 _HOLLOW = frozenset(
     "alright excellent awesome perfect cool nice hi hello hey sorry wow fine fun super amazing fantastic"
     " fascinating interesting nervous quick quickly sec bit guys folks everybody tomorrow yesterday tonight"
-    " next previous last final another certain particular"
+    " first next previous last final another certain particular"
     " part parts kinds types type towards toward onto across during along per despite among behind"
-    " throughout unless elsewhere instead anymore anyway afterwards ahead twice"
+    " throughout unless elsewhere instead anymore anyway afterwards ahead twice soon course"
     " mr mrs ms madam sir whereas plus minus lately episode show"
     " am is are was were be been being has had have does did stuff thing things example examples way ways"
     " bunch couple kind reason reasons question questions"
@@ -48,13 +58,15 @@ _HOLLOW = frozenset(
     " prima perfekt genau super klasse gut cool toll spannend bisschen beispiel mal minuten stunden sekunden"
     " woche wochen tage jahre jahren gestern morgen heute".split()
 )
+_EMPTY = _HOLLOW | PREPOSITIONS
 _NUMERALS = frozenset(
     "one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty"
     " sixty seventy eighty ninety hundred thousand million billion percent"
     " dollars dollar euro euros cents pounds bucks"
     " zwei drei vier fünf sechs sieben acht neun zehn zwanzig dreißig hundert tausend prozent".split()
 )
-_QUANTITY = re.compile(r"\d+(?:[.,]\d+)?[%kmKM]?")  # 3 · 0.2 · 50%, but neither 1.2.3 nor #12 nor v2
+_QUANTITY = re.compile(r"\d+(?:[.,/-]\d+)?[%kmxKM]?")  # 3 · 0.2 · 50% · 6-7, but neither 1.2.3 nor #12 nor v2
+_NAMES = frozenset("called named titled namens genannt".split())  # what follows is the title
 _VAGUE = frozenset(
     "i me my mine it it's its that that's this these those here now guys he she his her him they them"
     " i'm i'll i'd i've ich mir mich mein meine das dies es er sie jetzt hier".split()
@@ -68,29 +80,40 @@ _SHORT = 5  # letters: seed, speed, fly, reply
 _NOT_PLURAL = ("ss", "us", "is", "ics", "news", "'s", "sales")
 
 
+@dataclass(frozen=True)
+class WordLists:
+    """What words are like in general."""
+
+    commonness: Mapping[str, float] = field(default_factory=dict)  # by key: 0 rare … 1 the most frequent
+    verbs: frozenset[str] = frozenset()  # lower case: verbs, adverbs, all that is rarely a noun
+    adjectives: frozenset[str] = frozenset()  # lower case: rarely the last of a noun phrase
+
+
 def is_german(words: Sequence[str]) -> bool:
     """Whether so many words are German function words that nouns will have capital letters."""
     return sum(word in _GERMAN for word in words) > 0.08 * len(words)
 
 
 def noun_like(
-    tokens: Sequence[Token], span: tuple[int, int], verbs: Container[str], *, german: bool, repeated: bool
+    tokens: Sequence[Token], span: tuple[int, int], lists: WordLists, *, german: bool, repeated: bool
 ) -> bool:
     """Whether a run of words could be a noun with what belongs to it.
 
     Args:
         tokens: of the chapter.
         span: the run, its end exclusive; it begins and ends with content.
-        verbs: words, lower case, that are rarely nouns.
+        lists: what words are like in general.
         german: nouns have capital letters.
         repeated: it is said more than once.
     """
     begin, end = span
     run = tokens[begin:end]
     first, last = run[0], run[-1]
-    if first.plain in _HOLLOW or last.plain in _HOLLOW or last.plain in SUBJECTS:
+    if not {first.plain, last.plain}.isdisjoint(_EMPTY) or last.plain in SUBJECTS:
         return False
     said = [token.key for token in run if token.content]
+    if any(token.plain in _NAMES for token in run):
+        return False
     if len(said) > len(set(said)) or (len(run) == 1 and not repeated and not _named(first)):
         return False
     if all(token.plain in _NUMERALS or _QUANTITY.fullmatch(token.text) for token in run):
@@ -101,7 +124,7 @@ def noun_like(
         return _named(last) and all(
             _named(token) or not token.content or token.text.endswith(_INFLECTED) for token in run
         )
-    return not _verbal(tokens, span, verbs)
+    return not _verbal(tokens, span, lists.verbs) and not _hangs(run, lists.adjectives)
 
 
 def asks_well(run: Sequence[Token]) -> bool:
@@ -112,19 +135,19 @@ def asks_well(run: Sequence[Token]) -> bool:
     return sum(token.content for token in run) > 1 and run[-1].plain not in _HOLLOW
 
 
-def topical(
-    tokens: Sequence[Token], counts: Mapping[str, int], verbs: Container[str]
-) -> Iterator[list[Token]]:
+def topical(tokens: Sequence[Token], counts: Mapping[str, int], lists: WordLists) -> Iterator[list[Token]]:
     """The pairs of neighbours that could be nouns, and then such words alone, most said first.
 
     This is what is left where no run of words has the shape of a title.
     """
+    empty = _EMPTY | lists.verbs
     for size in (2, 1):
         runs = (list(tokens[place : place + size]) for place in range(len(tokens) - size + 1))
         fit = [
             run
             for run in runs
-            if all(token.content and token.plain not in _HOLLOW and token.plain not in verbs for token in run)
+            if all(token.content and token.plain not in empty for token in run)
+            and run[-1].plain not in lists.adjectives
             and not any(token.ends for token in run[:-1])
         ]
         yield from sorted(fit, key=lambda run: -sum(counts[token.key] for token in run))
@@ -158,7 +181,7 @@ def _counts_well(run: Sequence[Token], *, repeated: bool) -> bool:
     return repeated or (name.isupper() and len(name) > 1) or (len(run) > 2 and all(map(_named, run)))
 
 
-def _verbal(tokens: Sequence[Token], span: tuple[int, int], verbs: Container[str]) -> bool:
+def _verbal(tokens: Sequence[Token], span: tuple[int, int], verbs: frozenset[str]) -> bool:
     """Whether some word is rarely a noun, or the first follows what verbs follow."""
     begin, end = span
     run = tokens[begin:end]
@@ -175,6 +198,15 @@ def _verbal(tokens: Sequence[Token], span: tuple[int, int], verbs: Container[str
         if place + 1 < len(run) and _governs(token, run[place + 1], first=place == 0):
             return True
     return False
+
+
+def _hangs(run: Sequence[Token], adjectives: frozenset[str]) -> bool:
+    """Whether an adjective has no noun: "colour slightly wrong", "creative with colour"."""
+    followers: list[Token | None] = [*run[1:], None]
+    return any(
+        token.text in adjectives and (after is None or after.plain in PREPOSITIONS)
+        for token, after in zip(run, followers, strict=True)
+    )
 
 
 def _governs(token: Token, after: Token, *, first: bool) -> bool:

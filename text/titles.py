@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexiscope.text.cue_words import CUE_KINDS, cues_among
-from lexiscope.text.title_phrases import FEATURES, ChapterText, Phrase, WordLists, key, phrases, tokenize
-from lexiscope.text.title_shape import topical
+from lexiscope.text.title_phrases import FEATURES, ChapterText, Phrase, key, phrases, tokenize
+from lexiscope.text.title_shape import WordLists, topical
 from lexiscope.text.transcript import Transcript
 
 __all__ = ["EpisodeWords", "ExtractiveTitler", "TitlerWeights", "fallback_title"]
@@ -49,6 +49,7 @@ class TitlerWeights:
             },
             "commonness": dict(self.lists.commonness),
             "verbs": " ".join(sorted(self.lists.verbs)),
+            "adjectives": " ".join(sorted(self.lists.adjectives)),
         }
 
     @classmethod
@@ -60,7 +61,8 @@ class TitlerWeights:
         """
         if data["format_version"] != FORMAT_VERSION or tuple(data["weights"]) != FEATURES:
             raise ValueError("the titles' weights are for other features; learn them again")
-        lists = WordLists(data["commonness"], frozenset(data["verbs"].split()))
+        verbs, adjectives = (frozenset(data[kind].split()) for kind in ("verbs", "adjectives"))
+        lists = WordLists(data["commonness"], verbs, adjectives)
         return cls(np.array(list(data["weights"].values()), float), lists)
 
 
@@ -147,7 +149,7 @@ def _is_new(keys: Sequence[str], used: Sequence[frozenset[str]]) -> bool:
 
 def _topic(chapter: ChapterText, used: list[frozenset[str]], lists: WordLists) -> str:
     """The words said most that no title has yet; empty where there are none."""
-    for run in topical(chapter.tokens, chapter.counts, lists.verbs):
+    for run in topical(chapter.tokens, chapter.counts, lists):
         keys = tuple(token.key for token in run)
         if _is_new(keys, used):
             used.append(frozenset(keys))

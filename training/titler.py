@@ -12,17 +12,13 @@ With `--held-out` every title comes from weights that have not seen the episode,
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
-import math
-import re
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,30 +28,21 @@ from scipy.optimize import minimize
 
 from lexiscope.evaluation.chapter_title_floors import FirstWords, LoudestWords
 from lexiscope.evaluation.episodes import Episode, read_episodes
-from lexiscope.text.title_phrases import FEATURES, WordLists, tokenize
-from lexiscope.text.title_shape import ARTICLES, PREPOSITIONS, SUBJECTS
+from lexiscope.text.title_phrases import FEATURES
+from lexiscope.text.title_shape import WordLists
 from lexiscope.text.titles import EpisodeWords, ExtractiveTitler, TitlerWeights
+from lexiscope.training.title_words import read_talk, word_lists
 
 if TYPE_CHECKING:
     from lexiscope.text.chapters import Titler
 
-__all__ = ["Lesson", "held_out", "lessons", "title_scores", "train_titler", "word_lists"]
+__all__ = ["Lesson", "held_out", "lessons", "title_scores", "train_titler"]
 
 FloatArray = NDArray[np.float64]
 
 RIDGE = 1e-4  # beside the mean reward of a chapter
 STEPS = 150
 FOLDS = 5
-
-COMMON = 2000  # keys that are not rare
-LEAST_COMMON = 0.1
-SEEN = 10  # times before or after what tells verbs, so that a word is judged
-RARELY_A_NOUN = 0.8  # of these times
-_BEFORE_VERBS = SUBJECTS | frozenset(
-    "to not never have has had haven't hasn't hadn't it that there who".split()
-)
-_BEFORE_NOUNS = (ARTICLES | PREPOSITIONS) - _BEFORE_VERBS
-_NAMED_SPEAKER = re.compile(r"^\*\*[^*\n]{1,80}:\*\*", re.MULTILINE)  # **Ada Berg:** at the start of a turn
 
 
 @dataclass(frozen=True)
@@ -66,47 +53,6 @@ class Lesson:
     episode: str
     features: NDArray[np.float32]  # (phrases, features)
     rewards: NDArray[np.float32]  # (phrases,) ROUGE-L F1 against the title
-
-
-def word_lists(texts: Iterable[str]) -> WordLists:
-    """Count in talk how common words are, and which are rarely nouns.
-
-    Commonness falls with the logarithm of the count, from 1 for the most frequent key to 0.1 for the last of
-    the `COMMON`; names and numbers are left out, however often they are said. Rarely a noun is what follows a
-    pronoun, an auxiliary or *to* in `RARELY_A_NOUN` of the cases in which it follows those, an article or a
-    preposition, unless it oftener follows a word of content ("email address").
-
-    Args:
-        texts: transcripts, one unit a line.
-    """
-    keys, verbal, nominal, compound = (Counter[str]() for _ in range(4))
-    for text in texts:
-        words = tokenize(_NAMED_SPEAKER.sub("", text).split("\n"))
-        keys.update(token.key for token in words.tokens if token.content and token.text.islower())
-        for before, token in pairwise(words.tokens):
-            if token.opens or not token.content or not token.plain.isalpha():
-                continue
-            verbal[token.plain] += before.plain in _BEFORE_VERBS
-            nominal[token.plain] += before.plain in _BEFORE_NOUNS
-            compound[token.plain] += before.content
-    verbs = frozenset(
-        word for word, count in verbal.items() if _is_verb(count, nominal[word], compound[word])
-    )
-    return WordLists(_commonness(keys), verbs)
-
-
-def _is_verb(verbal: int, nominal: int, compound: int) -> bool:
-    told = verbal + nominal
-    return told >= SEEN and verbal >= RARELY_A_NOUN * told and verbal >= compound + nominal
-
-
-def _commonness(keys: Counter[str]) -> dict[str, float]:
-    frequent = sorted(keys.items(), key=lambda item: (-item[1], item[0]))[:COMMON]
-    if not frequent:
-        return {}
-    most, least = math.log(frequent[0][1]), math.log(frequent[-1][1])
-    slope = (1 - LEAST_COMMON) / (most - least or 1)
-    return {word: round(LEAST_COMMON + slope * (math.log(count) - least), 2) for word, count in frequent}
 
 
 def lessons(name: str, episodes: Sequence[Episode], lists: WordLists) -> list[Lesson]:
@@ -257,12 +203,6 @@ def _report(
     return report
 
 
-def _talk(file: Path) -> Iterator[str]:
-    with gzip.open(file, "rt", encoding="utf-8") as lines:
-        for line in lines:
-            yield json.loads(line)["text"]
-
-
 def _written(weights: TitlerWeights) -> str:
     """One line for each part, so that a change shows where it is."""
     parts = (
@@ -282,7 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     goal.add_argument("--held-out", choices=list(_PARTS), help="measure, leaving out what is named in turn")
     options = parser.parse_args(arguments)
     sets = {file.name: read_episodes(file) for file in options.files}
-    lists = word_lists(_talk(options.texts))
+    lists = word_lists(read_talk(options.texts))
     if options.out is None:
         json.dump(_report(sets, lists, options.held_out), sys.stdout, indent=1)
         return

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from lexiscope.errors import ModelError
 from lexiscope.text.language_titles import LanguageModelTitler, parse_titles, windows
-from lexiscope.text.title_phrases import FEATURES, WordLists, phrases, tokenize
+from lexiscope.text.title_phrases import FEATURES, phrases, tokenize
+from lexiscope.text.title_shape import WordLists
 from lexiscope.text.titles import ExtractiveTitler, fallback_title
 from lexiscope.text.transcript import Transcript, Unit
 
@@ -83,15 +84,12 @@ def test_phrases_have_all_features_and_stay_within_clauses():
     assert not any("boat the" in text for text in texts)
 
 
-VERBS = frozenset({"pick", "send"})
+LISTS = WordLists({}, verbs=frozenset({"pick", "send"}), adjectives=frozenset({"wrong"}))
 
 
 def shaped(text: str, people: frozenset[str] = frozenset()) -> set[str]:
     chapter = tokenize([text])
-    return {
-        phrase.text
-        for phrase in phrases(chapter, chapter.counts, 2, frozenset(), WordLists({}, VERBS), people)
-    }
+    return {phrase.text for phrase in phrases(chapter, chapter.counts, 2, frozenset(), LISTS, people)}
 
 
 @pytest.mark.parametrize(
@@ -112,6 +110,11 @@ def shaped(text: str, people: frozenset[str] = frozenset()) -> set[str]:
         ("The node enables multiple parties.", "multiple parties", "enables multiple parties"),
         ("A theft of lamps with keeper assistance.", "theft of lamps with keeper assistance", "theft of"),
         ("Um die alten Leuchttürme und nicht um das Brot geht es.", "alten Leuchttürme", "alten"),
+        ("The colours of lamps are wrong here.", "colours of lamps", "wrong"),
+        ("Some lamps wrong, and lamps wrong.", "lamps", "lamps wrong"),
+        ("A company called Harrow Works.", "Harrow Works", "company called Harrow Works"),
+        ("It is gas versus oil lamps.", "oil lamps", "versus oil lamps"),
+        ("Everybody's on the hype of oil lamps.", "hype of oil lamps", "Everybody's on the hype"),
         ("Can you explain the red lamps now?", "red lamps", "Can you explain the red lamps now"),
     ],
 )

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from lexiscope.evaluation.episodes import read_episodes
-from lexiscope.text.title_phrases import FEATURES, WordLists
+from lexiscope.text.title_phrases import FEATURES
+from lexiscope.text.title_shape import WordLists
 from lexiscope.text.titles import ExtractiveTitler, TitlerWeights
-from lexiscope.training.titler import held_out, lessons, main, title_scores, train_titler, word_lists
+from lexiscope.training.title_words import word_lists
+from lexiscope.training.titler import held_out, lessons, main, title_scores, train_titler
 
 SUBJECTS = ["harrow lighthouse", "sourdough starter", "paper kite", "copper kettle", "brass compass"]
 FILLER = "so we all went there and it was late and then we saw an old grey house."
