@@ -4,8 +4,9 @@ Chapters cover the units in order, without gaps or overlaps, and every time is o
 
 * A creator's chapter keeps its title and its times. It begins with the unit that starts nearest to it.
 * A generated chapter starts when its first unit starts. Where that unit has no time of its own (a sentence
-  inside a speaker's turn, say), it starts with the turn, so that nothing of it is missed; two chapters that
-  would so start at the same time are one.
+  inside a speaker's turn, say), it starts with the turn, so that nothing of it is missed; what comes before
+  the first time of the file starts then. Two chapters that would so start at the same time are one, and so
+  are two of which the second would start before the first, because the clock jumps back.
 """
 
 from __future__ import annotations
@@ -84,15 +85,34 @@ def make_chapters(
 
 
 def _playable(transcript: Transcript, cuts: Sequence[int]) -> list[int]:
-    """Keep the cuts that a listener can tell apart: each with a stated time of its own, if there are any."""
-    stated = [number for number, unit in enumerate(transcript.units) if unit.start is not None]
-    kept = [0]
-    for cut in sorted(set(cuts)):
-        if not kept[-1] < cut < len(transcript.units):
-            continue
-        if not stated or bisect_left(stated, cut + 1) > bisect_left(stated, kept[-1] + 1):
-            kept.append(cut)
-    return kept
+    """Keep the cuts that a listener can tell apart: as many as have ascending times, if there are times."""
+    units = transcript.units
+    inner = sorted({cut for cut in cuts if 0 < cut < len(units)})
+    first = _stated_start(units, 0)
+    if first is None:
+        return [0, *inner]
+    timed = next(number for number, unit in enumerate(units) if unit.start is not None)
+    later = [cut for cut in inner if cut > timed]
+    starts = [start for cut in later if (start := _stated_start(units, cut)) is not None]
+    kept = _longest_ascending(
+        [(start, cut) for start, cut in zip(starts, later, strict=True) if start > first]
+    )
+    if any(start < first for start in starts) or len(kept) < len(
+        {start for start in starts if start > first}
+    ):
+        log.warning(
+            "%s: its times jump back, so some chapters cannot be told apart by them", transcript.title
+        )
+    return [0, *kept]
+
+
+def _longest_ascending(pairs: Sequence[tuple[float, int]]) -> list[int]:
+    """The cuts of the longest row whose times ascend; of two at the same time, the first."""
+    best: list[list[int]] = []
+    for place, (start, cut) in enumerate(pairs):
+        rows = [best[before] for before in range(place) if pairs[before][0] < start]
+        best.append([*max(rows, key=len, default=[]), cut])
+    return max(best, key=len, default=[])
 
 
 def _generated(transcript: Transcript, cuts: Sequence[int], titles: Sequence[str]) -> list[Chapter]:
@@ -107,8 +127,9 @@ def _generated(transcript: Transcript, cuts: Sequence[int], titles: Sequence[str
 
 
 def _stated_start(units: Sequence[Unit], number: int) -> float | None:
-    """When a unit starts; without a time of its own, when the last one before it does that has one."""
-    return next((unit.start for unit in units[number::-1] if unit.start is not None), None)
+    """When a unit starts; without a time of its own, when the last one before it does, else the next."""
+    around = (*units[number::-1], *units[number + 1 :])
+    return next((unit.start for unit in around if unit.start is not None), None)
 
 
 def _published(transcript: Transcript) -> list[Chapter]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from lexiscope.text.speakers import NAME, speakers_among
 from lexiscope.text.transcript import Unit, seconds
@@ -26,6 +27,9 @@ _TIME_THEN_NAME = re.compile(rf"{_STAMP}\s*:?\s*(?:(?P<name>{NAME})\s?[:：](?=\
 _NAME_ALONE = re.compile(rf"(?P<name>{NAME})\s?[:：](?=\s|$)\s*")
 _BOLD = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
 _BOLD_NAME = re.compile(rf"\s*(?:\*\*|__)\s*({NAME})\s*(?::\s*(?:\*\*|__)|(?:\*\*|__)\s*:)")
+_LONG = 60  # words: prose of more is taken apart
+_PIECE = 30  # words, where it has no punctuation
+_SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|(?<=[.!?…][\"”’)])\s+|(?<=[。！？])")
 _LINK = re.compile(r"!?\[([^\]]*)\]\((?:[^()\s]|\([^()]*\))+(?:\s+\"[^\"]*\")?\)")
 _HEADING = re.compile(r"#{1,6}\s+(.*?)\s*#*\s*")
 _FRONT_MATTER = re.compile(r"\A---\n(.*?\n)---\n", re.DOTALL)
@@ -42,6 +46,9 @@ def has_turns_or_times(text: str) -> bool:
 
 def read_plain(text: str) -> tuple[list[Unit], dict[str, str]]:
     """Read plain text or Markdown; every paragraph is a unit, and nothing but marks and names is taken out.
+
+    A long paragraph that has neither speaker nor time is a unit a sentence, so that chapters can begin in
+    it; without punctuation a line, or some words.
 
     A time holds for the words after it, to the next time or turn. The end of a unit is its own if the file
     says one (`[00:10 --> 00:14]`), else unknown.
@@ -93,9 +100,32 @@ class _Reader:
     def end_unit(self) -> None:
         """Finish the paragraph; a further one of the same turn has no time of its own."""
         if self.words:
-            self.units.append(replace(self.now, text=" ".join(self.words)))
+            prose = self.now.speaker is None and self.now.start is None
+            texts = _sentences(self.words) if prose else [" ".join(self.words)]
+            self.units += [replace(self.now, text=text) for text in texts]
             self.words = []
             self.now = replace(self.now, start=None, end=None)
+
+
+def _sentences(lines: list[str]) -> list[str]:
+    """Take a paragraph apart if it is long."""
+    text = " ".join(lines)
+    words = len(text.split())
+    if words <= _LONG:
+        return [text]
+    sentences = [part for part in _SENTENCE_END.split(text) if part.strip()]
+    parts = lines if words > _LONG * len(sentences) else sentences
+    return [piece for part in parts for piece in _pieces(part)]
+
+
+def _pieces(text: str) -> list[str]:
+    """The text, or where it is long, even pieces of it."""
+    words = text.split()
+    if len(words) <= _LONG:
+        return [text]
+    count = -(-len(words) // _PIECE)
+    ends = [round(len(words) * number / count) for number in range(count + 1)]
+    return [" ".join(words[begin:end]) for begin, end in pairwise(ends)]
 
 
 def _lines(text: str) -> list[str]:

@@ -69,6 +69,7 @@ _RARE = 0.02
 _PAUSE_WORTH = 1.0
 _LEAKS = (0.5, 0.2)  # of a place's chance, to those one and two beside it
 _NEVER = -100.0  # log-odds
+_LEAST = 20  # words before the second chapter and in the last one
 _STEPS = 12  # of bisection for the number of chapters
 
 
@@ -159,6 +160,8 @@ class Segmenter:
         """
         odds = self.log_odds(places)
         wanted = self.weights.share * self.number_of_chapters(places, odds)
+        ends = (places.begins[:-1] < _LEAST) | (places.begins[-1] - places.begins[:-1] < _LEAST)
+        allowed = np.where(ends, _NEVER, allowed)
         return self.cut(places, _peaks(odds, allowed) + more, max(1.0, wanted))
 
     def log_odds(self, places: Places) -> FloatArray:

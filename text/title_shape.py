@@ -56,7 +56,8 @@ _HOLLOW = frozenset(
     " huh nah wow whoa oops yup nope damn gosh anyways laughs laughter laughing crosstalk"
     " inaudible unintelligible vocalsound disfmarker yeah um uh hmm cetera etc"
     " prima perfekt genau super klasse gut cool toll spannend bisschen beispiel mal minuten stunden sekunden"
-    " woche wochen tage jahre jahren gestern morgen heute".split()
+    " thema themen nächste nächster nächsten nächstes erste erster ersten erstes letzte"
+    " letzter letzten letztes woche wochen tage jahre jahren gestern morgen heute".split()
 )
 _EMPTY = _HOLLOW | PREPOSITIONS
 _NUMERALS = frozenset(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -57,6 +59,11 @@ def test_generated_chapters_cover_the_episode_and_use_stated_times_only(units, c
         assert chapter.generated and chapter.last_unit >= chapter.first_unit
         assert chapter.start in starts and chapter.end in starts | {unit.end for unit in units}
         assert chapter.end is None or chapter.start is None or chapter.end > chapter.start
+    times = [chapter.start for chapter in chapters]
+    assert None not in times or times == [None] * len(chapters)
+    assert None in times or all(before < after for before, after in pairwise(times))
+    for chapter, after in pairwise(chapters):
+        assert chapter.end == after.start
 
 
 @settings(deadline=None)
@@ -96,6 +103,22 @@ def test_a_cut_inside_a_turn_starts_with_the_turn():
         (0, 5.0, 20.0),
         (3, 20.0, 44.0),
     ]
+
+
+def test_a_clock_that_jumps_back_makes_no_chapter_start_too_early(caplog):
+    starts = (5.0, 20.0, 400.0, 30.0, 40.0, 2.0, 50.0)
+    units = tuple(Unit(f"words {start}", None, start) for start in starts)
+    chapters = make_chapters(Transcript("Talk", units), At(0, 1, 2, 3, 4, 5, 6), ExtractiveTitler())
+    assert [chapter.start for chapter in chapters] == [5.0, 20.0, 30.0, 40.0, 50.0]
+    assert "jump back" in caplog.text
+    assert_covers(chapters, units)
+
+
+def test_words_before_the_first_time_belong_to_the_first_chapter(caplog):
+    units = (Unit("Transcript of the show"), Unit("good evening", "Ada", 5.0), Unit("well", "Bo", 20.0))
+    chapters = make_chapters(Transcript("Talk", units), At(0, 1, 2), ExtractiveTitler())
+    assert [(chapter.first_unit, chapter.start) for chapter in chapters] == [(0, 5.0), (2, 20.0)]
+    assert not caplog.text
 
 
 def test_without_times_words_are_shared_out_by_the_lengths_of_the_creators_chapters(caplog):

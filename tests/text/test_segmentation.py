@@ -252,3 +252,10 @@ def test_likely_places_side_by_side_are_one_beginning():
     odds[8:12] = [4.0, 5.0, 5.5, 4.0]
     kept = np.flatnonzero(_peaks(odds, 0.0) > 0)
     assert kept.tolist() == [10]
+
+
+def test_no_chapter_is_a_few_words_at_the_beginning_or_the_end(segmenter):
+    line = "Okay, next let's talk about something else."
+    units = [Unit(line), Unit(line), *(Unit(f"The lamp {n} of the keeper.") for n in range(60)), Unit(line)]
+    cuts = segmenter.cuts(Transcript("", tuple(units)))
+    assert all(3 <= cut < 60 for cut in cuts[1:])

@@ -365,6 +365,21 @@ def test_prose_is_read_whole_and_colons_are_no_speakers() -> None:
     assert {unit.speaker for unit in units(text)} == {None}
 
 
+def test_long_prose_is_read_by_sentences_lines_or_words() -> None:
+    sentence = "The keeper said: “It is late.” Then she put out the lamp and went to bed, as always! "
+    found = units(sentence * 10)
+    assert [unit.text for unit in found[:2]] == [
+        "The keeper said: “It is late.”",
+        "Then she put out the lamp and went to bed, as always!",
+    ]
+    assert " ".join(unit.text for unit in found) == (sentence * 10).strip()
+    lines = ["the lamp went out again", "so she wrote a letter"] * 20
+    assert [unit.text for unit in units("\n".join(lines))] == lines
+    found = units("word " * 1000)
+    assert len(found) > 20 and " ".join(unit.text for unit in found) == ("word " * 1000).strip()
+    assert len(units("[00:10] " + sentence * 10)) == 1
+
+
 def test_headings_inside_are_words() -> None:
     assert [unit.text for unit in units("# Title\n\n## Part one\n\nWords here.\n")] == [
         "Part one",
