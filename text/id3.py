@@ -13,6 +13,7 @@ import contextlib
 import io
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -114,6 +115,8 @@ def write_id3(chapters: Sequence[Chapter], out: str | Path, *, audio: str | Path
         with _aside(folder) as copy:
             shutil.copyfile(audio, copy)
             found.tags.save(copy, v2_version=version)
+            # The file aside was for its owner alone; who may read the audio may read it with chapters.
+            os.chmod(copy, stat.S_IMODE(os.stat(audio).st_mode) | stat.S_IWUSR)
             os.replace(copy, out)
     except (OSError, mutagen.MutagenError) as error:
         raise InvalidValue(f"{printable(out)}: cannot be written ({error}); choose another place") from None

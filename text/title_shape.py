@@ -59,6 +59,7 @@ _HOLLOW = frozenset(
     " thema themen nächste nächster nächsten nächstes erste erster ersten erstes letzte"
     " letzter letzten letztes woche wochen tage jahre jahren gestern morgen heute".split()
 )
+_BETWEEN, _AND = frozenset({"between", "zwischen"}), frozenset({"and", "und"})
 _EMPTY = _HOLLOW | PREPOSITIONS
 _NUMERALS = frozenset(
     "one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty"
@@ -76,6 +77,7 @@ _AUXILIARIES = frozenset("can could should would do does did is are kann ist sin
 _SEVERAL = frozenset("i you we they ich du wir sie ihr".split())
 _GERMAN = frozenset("der die das und ist nicht ich wir auch ein eine auf mit für es zu".split())
 _INFLECTED = ("e", "en", "er", "es", "em")  # German adjectives before a noun
+_OBLIQUE = ("en", "em")  # the same, where they need an article: "alten Leuchtturm"
 _NO_NOUN = ("ly", "ed")
 _SHORT = 5  # letters: seed, speed, fly, reply
 _NOT_PLURAL = ("ss", "us", "is", "ics", "news", "'s", "sales")
@@ -122,6 +124,8 @@ def noun_like(
     if not _counts_well(run, repeated=repeated) or not _joined(run):
         return False
     if german:
+        if not _named(first) and first.text.endswith(_OBLIQUE):
+            return False
         return _named(last) and all(
             _named(token) or not token.content or token.text.endswith(_INFLECTED) for token in run
         )
@@ -160,6 +164,9 @@ def _named(token: Token) -> bool:
 
 def _joined(run: Sequence[Token]) -> bool:
     """Only prepositions, "and", and articles after prepositions stand between words of content."""
+    words = [token.plain for token in run]
+    if not _BETWEEN.isdisjoint(words) and _AND.isdisjoint(words):
+        return False
     for left, token in pairwise(run):
         if token.content:
             continue

@@ -349,6 +349,12 @@ def test_an_mp3_keeps_its_other_tags(mp3: Path, version: int) -> None:
     assert sorted(path.name for path in mp3.parent.iterdir()) == ["episode.mp3", "out.mp3"]
 
 
+def test_who_may_read_the_audio_may_read_it_with_chapters(tmp_path: Path, mp3: Path) -> None:
+    mp3.chmod(0o444)
+    write_id3([chapter("A", 0.0)], tmp_path / "out.mp3", audio=mp3)
+    assert (tmp_path / "out.mp3").stat().st_mode & 0o777 == 0o644
+
+
 def test_audio_that_takes_no_chapters(tmp_path: Path, mp3: Path) -> None:
     wrong = tmp_path / "a.mp3"
     wrong.write_bytes(b"\x00\x00\x00\x20ftypM4A " + bytes(500))
