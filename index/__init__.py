@@ -1,7 +1,11 @@
-"""The one sparse inverted index: exact search over immutable, memory-mapped segments, and their documents.
+"""The one sparse inverted index: search over immutable, memory-mapped segments, and their documents.
 
     vectors    what comes in: scipy sparse rows, checked and made canonical
-    kernels    numba, arrays in and arrays out               (loaded by the first search)
+    arrays     what the kernels take
+    kernels    search, in numba, arrays in and arrays out    (loaded by the first build or search)
+    postings   weights sorted into buckets of impact; bucket_kernels: in numba
+    quantised  weights as bytes
+    effort     how hard a search tries; calibration: how hard it must for a recall
     executor   kernels over a segment, over all cores
     segment    an immutable block of rows: postings by term, forward rows, ids
     inverted   InvertedIndex: one or more segments with delete marks
@@ -12,7 +16,7 @@
     writer     one write transaction
     collection Collection: all of the above as a folder
 
-Names load on first use; numba loads with the first search; torch never does.
+Names load on first use; numba loads with the first build or search; torch never does.
 """
 
 from __future__ import annotations

@@ -15,9 +15,10 @@ from lexiscope.index import manifest as manifests
 from lexiscope.index.document_writer import DocumentWriter, create_documents
 from lexiscope.index.documents import DOCUMENTS, DocumentStore
 from lexiscope.index.files import check_content, explained
-from lexiscope.index.inverted import InvertedIndex
+from lexiscope.index.inverted import InvertedIndex, check_weights
 from lexiscope.index.lock import writer_lock
 from lexiscope.index.manifest import Manifest
+from lexiscope.index.segment import Weights
 from lexiscope.index.snapshot import SEGMENTS, Snapshot, read_snapshot, refuse_strangers, start, sweep
 from lexiscope.index.writer import WriteBatch
 
@@ -52,7 +53,13 @@ class Collection:
 
     @classmethod
     def create(
-        cls, folder: str | os.PathLike[str], *, vocabulary_size: int, fingerprint: str, model: dict[str, Any]
+        cls,
+        folder: str | os.PathLike[str],
+        *,
+        vocabulary_size: int,
+        fingerprint: str,
+        model: dict[str, Any],
+        weights: Weights = "float32",
     ) -> Collection:
         """Make an empty index in a new or an empty folder.
 
@@ -61,11 +68,12 @@ class Collection:
             vocabulary_size: Columns of all vectors.
             fingerprint: Of the vocabulary.
             model: What makes the vectors, as JSON; see `meta`.
+            weights: How to store them, see `InvertedIndex.build`.
 
         Raises:
             IndexFolderError: The folder holds an index or other files, or cannot be written to.
         """
-        path = Path(folder)
+        path, kind = Path(folder), check_weights(weights)
         with explained(path, "make the folder"):
             path.mkdir(parents=True, exist_ok=True)
             if manifests.exists(path):
@@ -73,7 +81,7 @@ class Collection:
             refuse_strangers(path, documents=DOCUMENTS)
         with writer_lock(path), explained(path, "make an index"):
             create_documents(path)
-            start(path, Manifest(vocabulary_size, fingerprint, deepcopy(model)))
+            start(path, Manifest(vocabulary_size, fingerprint, deepcopy(model), kind))
         return cls.open(path)
 
     @property

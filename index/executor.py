@@ -3,81 +3,90 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from lexiscope.index.segment import LiveSegment
-from lexiscope.index.vectors import Float32, Int32, Int64, Rows, UInt8
+from lexiscope.index.arrays import Best, Queries, Scratch
+from lexiscope.index.effort import Effort
+from lexiscope.index.segment import LiveSegment, Segment
+from lexiscope.index.vectors import Float32, Int32, Int64, UInt8
 
-QUERIES_A_TASK = (
-    16  # a few milliseconds of work, so that threads neither wait for each other nor for the next task
-)
+# A few milliseconds of work, so that threads neither wait for each other nor for the next task.
+QUERIES_A_TASK = 16
+_OF_THREAD = threading.local()
 
 
-def search_segment(part: LiveSegment, chosen: Int32 | None, queries: Rows, k: int) -> tuple[Int64, Float32]:
-    """Find the exact best k of one segment for each query.
+def search_segment(
+    part: LiveSegment, chosen: Int32 | None, queries: Queries, k: int, efforts: Sequence[Effort]
+) -> tuple[Int64, Float32]:
+    """Find the best k of one segment for each query.
 
     Args:
         part: The segment with its delete marks.
         chosen: The live rows that may be hits, ascending; None for all.
         queries: Canonical rows.
         k: Places a query.
+        efforts: How hard to try, for each query.
 
     Returns:
         ids int64 and scores float32, both (queries, k): best first, ties by smaller id, -1 and 0 where there
         is no hit.
     """
-    segment = part.segment
-    rows = np.full((len(queries), k), -1, np.int64)
-    scores = np.zeros((len(queries), k), np.float32)
+    n = len(queries.pointers) - 1
+    best = Best(np.full((n, k), -1, np.int64), np.zeros((n, k), np.float32))
     if len(part) == 0 or (chosen is not None and len(chosen) == 0):
-        return rows, scores
-    _over_cores(_task(part, chosen, queries, rows, scores), len(queries))
-    ids = np.where(rows >= 0, segment.ids[rows], -1)
-    return ids, scores
+        return best
+    _over_cores(_task(part, chosen, queries, best, efforts), n)
+    return np.where(best.rows >= 0, part.segment.ids[best.rows], -1), best.scores
 
 
 def _task(
-    part: LiveSegment, chosen: Int32 | None, queries: Rows, rows: Int64, scores: Float32
+    part: LiveSegment, chosen: Int32 | None, queries: Queries, best: Best, efforts: Sequence[Effort]
 ) -> Callable[[int, int], None]:
     """Return the function that answers the queries from its first to before its second argument."""
     from lexiscope.index.kernels import search_postings, search_rows
 
     segment = part.segment
     if chosen is not None and len(chosen) * segment.nnz < len(segment) ** 2:
-        # Reading the weights of the few costs less than one pass over all rows' accumulators.
+        # Reading the weights of the few costs less than one pass over all rows' bounds.
         return lambda first, last: search_rows(
-            queries.pointers,
-            queries.terms,
-            queries.weights,
-            first,
-            last,
-            chosen,
-            segment.row_pointers,
-            segment.row_terms,
-            segment.row_weights,
-            segment.columns,
-            rows,
-            scores,
+            queries, first, last, chosen, segment.forward, scratch(segment).dense, best
         )
     allowed = part.allowed if chosen is None else _mask(chosen, len(segment))
+    cutoffs, shares = np.array(efforts, np.float64).reshape(-1, 2).T.copy()
     return lambda first, last: search_postings(
-        queries.pointers,
-        queries.terms,
-        queries.weights,
+        queries,
         first,
         last,
-        segment.terms,
-        segment.term_pointers,
-        segment.posting_rows,
-        segment.posting_weights,
-        len(segment),
+        cutoffs,
+        shares,
+        segment.postings,
+        segment.forward,
         allowed,
-        rows,
-        scores,
+        scratch(segment),
+        best,
+        np.zeros(2, np.int64),
     )
+
+
+def scratch(segment: Segment) -> Scratch:
+    """Return this thread's memory for searching a segment; what one search left is used by the next."""
+    from lexiscope.index.kernels import BLOCK, WINDOW
+
+    rows = max(1, -(-len(segment) // WINDOW)) * WINDOW
+    held: Scratch | None = getattr(_OF_THREAD, "scratch", None)
+    if held is None or len(held.sums) < rows or len(held.dense) < segment.columns:
+        most, widest = (rows, 0) if held is None else (max(rows, len(held.sums)), len(held.dense))
+        _OF_THREAD.scratch = held = Scratch(
+            np.zeros(most, np.uint16),
+            np.zeros(most // BLOCK, np.uint16),
+            np.zeros(max(widest, segment.columns), np.float32),
+        )
+    blocks = -(-len(segment) // BLOCK)
+    return Scratch(held.sums[:rows], held.maxima[:blocks], held.dense[: segment.columns])
 
 
 def _mask(chosen: Int32, n: int) -> UInt8:

@@ -78,8 +78,8 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def open_array(path: Path, dtype: np.dtype[np.generic]) -> npt.NDArray[np.generic]:
-    """Memory-map a one-dimensional .npy file, read-only.
+def open_array(path: Path, dtypes: tuple[type[np.generic], ...]) -> npt.NDArray[np.generic]:
+    """Memory-map a one-dimensional .npy file of one of these types, read-only.
 
     Raises:
         DamagedIndex: It is missing, or no such array.
@@ -92,8 +92,9 @@ def open_array(path: Path, dtype: np.dtype[np.generic]) -> npt.NDArray[np.generi
         ) from None
     except (ValueError, EOFError, OSError, SyntaxError) as error:
         raise damaged(path, f"cannot be read ({type(error).__name__})") from error
-    if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype != dtype:
-        raise damaged(path, f"does not hold {dtype} values")
+    if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype not in dtypes:
+        names = " or ".join(np.dtype(dtype).name for dtype in dtypes)
+        raise damaged(path, f"does not hold {names} values")
     return array.view(np.ndarray)
 
 

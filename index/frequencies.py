@@ -39,6 +39,5 @@ def _in_segment(part: LiveSegment, wanted: Int64, chosen: Int32 | None) -> Int64
     live[part.live_rows() if chosen is None else chosen] = True
     places = np.minimum(np.searchsorted(segment.terms, wanted), len(segment.terms) - 1)
     for number in np.flatnonzero(segment.terms[places] == wanted):
-        begin, end = segment.term_pointers[places[number] : places[number] + 2]
-        counts[number] = np.count_nonzero(live[segment.posting_rows[begin:end]])
+        counts[number] = np.count_nonzero(live[segment.rows_with(int(places[number]))])
     return counts

@@ -14,8 +14,11 @@ import numpy.typing as npt
 from scipy.sparse import csr_array, sparray, spmatrix
 
 from lexiscope.errors import InvalidValue, UnknownDocument
+from lexiscope.index.arrays import Queries
+from lexiscope.index.calibration import calibrated
+from lexiscope.index.effort import Effort
 from lexiscope.index.executor import better_of, search_segment
-from lexiscope.index.segment import LiveSegment, build_segment, merge_segments
+from lexiscope.index.segment import LiveSegment, Weights, build_segment, merge_segments
 from lexiscope.index.vectors import Float32, Int32, Int64, check_rows, concatenate
 
 _NONE_DELETED: Int32 = np.empty(0, np.int32)
@@ -48,6 +51,8 @@ class InvertedIndex:
         *,
         ids: npt.ArrayLike | None = None,
         fingerprint: str = "",
+        weights: Weights = "float32",
+        queries: csr_array | sparray | spmatrix | None = None,
     ) -> InvertedIndex:
         """Build an index in memory.
 
@@ -56,6 +61,10 @@ class InvertedIndex:
                 format.
             ids: (n,) unique, not negative; by default 0 … n - 1.
             fingerprint: Of the vocabulary that the columns stand for.
+            weights: "uint8" rounds each weight to a 255th of its row's greatest (never to nothing): the index
+                is half as large, and scores are those of the rounded weights.
+            queries: Questions like those to come, (m, V), to measure on how hard a search must try for a
+                recall; by default such are made of the rows.
 
         Raises:
             InvalidValue: A weight is negative or not finite (the row is named), or ids are repeated or
@@ -63,7 +72,8 @@ class InvertedIndex:
         """
         checked = check_rows(rows).copy()
         wanted = np.arange(len(checked)) if ids is None else check_ids(ids)
-        segment = build_segment(wanted, checked)
+        sample = None if queries is None else check_rows(queries, checked.columns)
+        segment = calibrated(build_segment(wanted, checked, check_weights(weights)), sample)
         return cls([LiveSegment(segment, _NONE_DELETED)], checked.columns, fingerprint)
 
     @classmethod
@@ -88,7 +98,12 @@ class InvertedIndex:
         from lexiscope.index.snapshot import save_index
 
         whole = len(self.parts) == 1 and len(self.parts[0].deleted) == 0
-        segment = self.parts[0].segment if whole else merge_segments(self.parts, self.vocabulary_size)
+        if whole:
+            segment = self.parts[0].segment
+        else:
+            rounded = bool(self.parts) and all(part.segment.weights == "uint8" for part in self.parts)
+            kind: Weights = "uint8" if rounded else "float32"
+            segment = calibrated(merge_segments(self.parts, self.vocabulary_size, kind))
         save_index(Path(folder), segment, self.fingerprint)
 
     def __len__(self) -> int:
@@ -114,6 +129,7 @@ class InvertedIndex:
         k: int = 10,
         *,
         recall: float | None = None,
+        effort: Effort | None = None,
         only: npt.ArrayLike | Selection | None = None,
     ) -> tuple[Int64, Float32]:
         """Find the k best rows for each query: the largest Σ_t q_t · d_t above zero, ties by smaller id.
@@ -121,8 +137,9 @@ class InvertedIndex:
         Args:
             queries: Lexical vectors (nq, V), or one (V,).
             k: Places a query, at least 1.
-            recall: The share of the true best k that is good enough, in (0, 1]. The exact search serves every
-                value.
+            recall: The share of the true best k that is good enough, in (0, 1]; None or 1 is exact. How much
+                that takes was measured when each segment was made; small segments are searched exactly.
+            effort: How hard to try, in place of a recall, for who knows.
             only: Ids that may be hits (others, and unknown ones, are passed over), or a `Selection` of them.
 
         Returns:
@@ -135,14 +152,17 @@ class InvertedIndex:
         """
         k = check_k(k)
         check_recall(recall)
-        asked = check_rows(queries, self.vocabulary_size)
+        rows = check_rows(queries, self.vocabulary_size)
+        asked, lengths = Queries(rows.pointers, rows.terms, rows.weights), np.diff(rows.pointers)
         selection = None if only is None else self._selection(only)
         best: tuple[Int64, Float32] | None = None
         for number, part in enumerate(self.parts):
-            found = search_segment(part, None if selection is None else selection.rows[number], asked, k)
+            chosen = None if selection is None else selection.rows[number]
+            efforts = [effort] * len(rows) if effort else part.segment.efforts_for(recall, k, lengths)
+            found = search_segment(part, chosen, asked, k, efforts)
             best = found if best is None else better_of(best, found)
         if best is None:
-            return np.full((len(asked), k), -1, np.int64), np.zeros((len(asked), k), np.float32)
+            return np.full((len(rows), k), -1, np.int64), np.zeros((len(rows), k), np.float32)
         return best
 
     def select(self, ids: npt.ArrayLike) -> Selection:
@@ -182,7 +202,7 @@ class InvertedIndex:
         for part in self.parts:
             places = part.find(wanted)
             here = np.flatnonzero(places >= 0)
-            taken.append(part.segment.rows.take(places[here]))
+            taken.append(part.segment.take(places[here]))
             order.append(here)
         stacked = concatenate(taken, self.vocabulary_size)
         return stacked.take(np.argsort(np.concatenate([np.empty(0, np.int64), *order]))).to_csr()
@@ -209,6 +229,15 @@ def check_k(k: int) -> int:
     if number < 1:
         raise InvalidValue(f"k is {k!r}: ask for a whole number of hits, at least 1")
     return number
+
+
+def check_weights(weights: str) -> Weights:
+    """Return how to store weights; InvalidValue when it is no such way."""
+    if weights == "float32":
+        return "float32"
+    if weights == "uint8":
+        return "uint8"
+    raise InvalidValue(f"weights is {weights!r}: store them as 'float32' or as 'uint8'")
 
 
 def check_recall(recall: float | None) -> None:

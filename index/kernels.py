@@ -1,93 +1,45 @@
-"""Numba kernels of exact search: arrays in, arrays out, one idea each.
+"""Numba kernels of search: read the heaviest postings, rescore the rows that could be hits.
 
-Scores are float32 dot products, summed in the order of ascending term ids by every kernel, so that two ways
-to the same score agree to the last bit. A row with a larger score is better; of two equal scores, the row
-with the smaller number. No kernel trusts an index that it read from a file: an altered file gives wrong
-numbers, never a wild write.
+    bound(d) = Σ_t ⌈ s q_t b_t(d) ⌉    of the postings read; b_t(d) is the greatest weight in d's bucket
+    unread   = Σ_t ⌈ s q_t b_t ⌉       b_t is the greatest weight of t that was not read
+    s · score(d)  ≤  bound(d) + unread
+
+Bounds are whole numbers of 16 bits; s makes the greatest possible one fit. The rows of the greatest bounds
+are rescored exactly; the k-th best score is then a threshold, and every row whose bound, with a share of what
+was not read, still reaches it is rescored, too. The whole share makes the result exact, a smaller one
+approximate.
+
+Sources: score at a time with a cut-off, JASS (Lin & Trotman, ICTIR 2015); the threshold that makes it safe,
+MaxScore (Turtle & Flood 1995); windows whose accumulators fit the cache, SINDI (2025).
+
+Scores are float32 dot products, summed in the order of ascending term ids, so that every way to a score
+agrees to the last bit. A row with a larger score is better; of two equal scores, the row with the smaller
+number. No kernel trusts an index that it read from a file: an altered file gives wrong numbers, never a wild
+access.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
-import numba
 import numpy as np
 
-from lexiscope.index.vectors import Float32, Int32, Int64, UInt8
+from lexiscope.index.arrays import Best, Forward, Postings, Queries, Scratch
+from lexiscope.index.heap import offer, sort
+from lexiscope.index.jit import jit
+from lexiscope.index.vectors import Float32, Float64, Int32, Int64, UInt8, UInt16
 
-WINDOW = 1 << 16  # rows scored at a time: 256 KiB of accumulators stay in the second-level cache
-BLOCK = 64  # accumulators compared with the threshold at a time, in vector registers
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def _jit(function: _Function) -> _Function:
-    """Compile without the GIL, cached on disk where there is a place to write the cache."""
-    compile_: Any = numba.njit
-    options = {"nogil": True, "error_model": "numpy", "boundscheck": False}
-    try:
-        compiled: _Function = compile_(cache=True, **options)(function)
-    except RuntimeError:  # numba's answer to a read-only installation and home
-        compiled = compile_(**options)(function)
-    return compiled
+WINDOW_BITS = 16  # as in `bucket_kernels`
+WINDOW = 1 << WINDOW_BITS
+BLOCK = 64  # bounds that share a maximum
+GREATEST = 65_535  # bound
+BITS = 6  # of a bound, the last, that the histogram does not tell apart
+MOST = 16  # rows rescored for a hit (of at least ten), more or less, where the answer may be approximate
+SLACK = 1e-5  # by which a float32 sum of products may be off
 
 
-@_jit
-def _offer(scores: Float32, rows: Int64, size: int, score: np.float32, row: int) -> int:
-    """Put a row into a heap of at most len(scores), the worst on top; return the heap's new size.
-
-    Rows are offered in ascending order, so an equal score is never better than one inside. The caller has
-    seen to it that the heap has room or the score beats its top.
-    """
-    if size < len(scores):
-        place = size
-        while place > 0:
-            parent = (place - 1) >> 1
-            if scores[parent] < score or (scores[parent] == score and rows[parent] > row):
-                break
-            scores[place], rows[place] = scores[parent], rows[parent]
-            place = parent
-        scores[place], rows[place] = score, row
-        return size + 1
-    _sink(scores, rows, size, score, row)
-    return size
-
-
-@_jit
-def _sink(scores: Float32, rows: Int64, size: int, score: np.float32, row: int) -> None:
-    """Replace the top of a heap of `size` by (score, row) and restore the heap."""
-    place = 0
-    while True:
-        child = 2 * place + 1
-        if child >= size:
-            break
-        other = child + 1
-        if other < size and (
-            scores[other] < scores[child] or (scores[other] == scores[child] and rows[other] > rows[child])
-        ):
-            child = other
-        if score < scores[child] or (score == scores[child] and row > rows[child]):
-            break
-        scores[place], rows[place] = scores[child], rows[child]
-        place = child
-    scores[place], rows[place] = score, row
-
-
-@_jit
-def _sort(scores: Float32, rows: Int64, size: int) -> None:
-    """Turn the heap into a list, the best first (the second half of heapsort)."""
-    for last in range(size - 1, 0, -1):
-        score, row = scores[last], rows[last]
-        scores[last], rows[last] = scores[0], rows[0]
-        _sink(scores, rows, last, score, row)
-
-
-@_jit
-def _locate(
-    query_terms: Int32, terms: Int32, term_pointers: Int64, postings: int, cursors: Int64, ends: Int64
-) -> None:
-    """Find where each query term's postings start and end; a term that no row has gets an empty list."""
+@jit
+def _locate(query_terms: Int32, terms: Int32) -> Int64:
+    """The number of each query term among the terms that occur, -1 where no row has it."""
+    slots = np.empty(len(query_terms), np.int64)
     for position in range(len(query_terms)):
         low, high = 0, len(terms)
         while low < high:
@@ -96,172 +48,278 @@ def _locate(
                 low = middle + 1
             else:
                 high = middle
-        cursors[position] = ends[position] = 0
-        if low < len(terms) and terms[low] == query_terms[position]:
-            cursors[position] = min(max(term_pointers[low], 0), postings)
-            ends[position] = min(max(term_pointers[low + 1], 0), postings)
+        found = low < len(terms) and terms[low] == query_terms[position]
+        slots[position] = low if found else -1
+    return slots
 
 
-@_jit
-def _accumulate(
-    accumulators: Float32,
-    base: int,
-    width: int,
+@jit
+def _buckets(postings: Postings, slot: int, window: int, windows: int) -> tuple[int, int]:
+    """The first and the one after the last bucket of a term in a window."""
+    number = slot * windows + window
+    if slot < 0 or number + 1 >= len(postings.lists):
+        return 0, 0
+    return int(postings.lists[number]), min(int(postings.lists[number + 1]), len(postings.bounds))
+
+
+@jit
+def _scale(slots: Int64, query_weights: Float32, postings: Postings, windows: int) -> float:
+    """s: the sum of all terms' greatest products, each rounded up, fits 16 bits; 0 without products."""
+    total = 0.0
+    for position in range(len(slots)):
+        greatest = np.float32(0)
+        for window in range(windows):
+            first, last = _buckets(postings, slots[position], window, windows)
+            if first < last:
+                greatest = max(greatest, postings.bounds[first])
+        total += float(query_weights[position]) * float(greatest)
+    return max(1, GREATEST - len(slots)) / total if total > 0.0 else 0.0
+
+
+@jit
+def _read(
+    slots: Int64,
     query_weights: Float32,
-    cursors: Int64,
-    ends: Int64,
-    posting_rows: Int32,
-    posting_weights: Float32,
-) -> None:
-    """Add every query term's products to the accumulators of the rows from base on; move the cursors on."""
-    limit = np.uint32(width)
-    first = np.int32(base)
-    for position in range(len(query_weights)):
-        weight = query_weights[position]
-        cursor, end = cursors[position], ends[position]
-        while cursor < end:
-            offset = np.uint32(
-                posting_rows[cursor] - first
-            )  # unsigned: one comparison for both ends of the window
-            if offset >= limit:
+    scale: float,
+    cutoff: float,
+    postings: Postings,
+    window: int,
+    windows: int,
+    sums: UInt16,
+) -> tuple[int, int]:
+    """Add the products of at least `cutoff` to a window's sums.
+
+    Returns:
+        The most that the other products could add to a row, and how many postings were read.
+    """
+    unread, read = 0, 0
+    limit = len(postings.places)
+    for position in range(len(slots)):
+        first, last = _buckets(postings, slots[position], window, windows)
+        factor = float(query_weights[position]) * scale
+        for bucket in range(first, last):
+            product = factor * float(postings.bounds[bucket])
+            impact = min(int(product) + 1, GREATEST)
+            if product < cutoff:
+                unread += impact
                 break
-            accumulators[offset] += weight * posting_weights[cursor]
-            cursor += 1
-        cursors[position] = cursor
+            begin = min(int(postings.starts[bucket]), limit)
+            end = min(int(postings.starts[bucket + 1]), limit)
+            for place in range(np.uint64(begin), np.uint64(end)):  # unsigned: no test for places below 0
+                sums[postings.places[place]] += np.uint16(impact)
+            read += end - begin
+    return unread, read
 
 
-@_jit
-def _collect(
-    accumulators: Float32, base: int, width: int, allowed: UInt8, scores: Float32, rows: Int64, size: int
-) -> int:
-    """Offer the rows that beat the worst so far, and clear the accumulators; return the heap's size."""
-    for start in range(0, width, BLOCK):
-        stop = min(start + BLOCK, width)
-        if len(allowed) > 0:
-            for offset in range(start, stop):
-                if allowed[base + offset] == 0:
-                    accumulators[offset] = np.float32(0)
-        threshold = scores[0] if size == len(scores) else np.float32(0)
-        better = 0
-        for offset in range(
-            start, start + BLOCK
-        ):  # a fixed count and no branch, so that it becomes vector code
-            better += accumulators[offset] > threshold
-        if better > 0:
-            for offset in range(start, stop):
-                if accumulators[offset] > threshold:
-                    size = _offer(scores, rows, size, accumulators[offset], base + offset)
-                    threshold = scores[0] if size == len(scores) else np.float32(0)
-        for offset in range(start, start + BLOCK):
-            accumulators[offset] = np.float32(0)
-    return size
+@jit
+def _read_all(
+    slots: Int64, query_weights: Float32, scale: float, cutoff: float, postings: Postings, scratch: Scratch
+) -> tuple[int, int]:
+    """Do `_read` for every window; the most that was not read in any of them, and all postings read."""
+    windows = len(scratch.sums) >> WINDOW_BITS
+    unread, read = 0, 0
+    for window in range(windows):
+        sums = scratch.sums[window << WINDOW_BITS : (window + 1) << WINDOW_BITS]
+        missing, some = _read(slots, query_weights, scale, cutoff, postings, window, windows, sums)
+        unread, read = max(unread, missing), read + some
+    return unread, read
 
 
-@_jit
-def search_postings(
-    query_pointers: Int64,
-    query_terms: Int32,
+@jit
+def _forbid(allowed: UInt8, sums: UInt16) -> None:
+    """Clear the sums of the rows that may not be hits; an empty mask allows all."""
+    for row in range(len(allowed)):
+        if allowed[row] == 0:
+            sums[row] = 0
+
+
+@jit
+def _set_maxima(scratch: Scratch) -> None:
+    """The greatest bound of every block. A fixed count and no branch, so that it becomes vector code."""
+    for block in range(len(scratch.maxima)):
+        greatest = np.uint16(0)
+        for row in range(block * BLOCK, block * BLOCK + BLOCK):
+            greatest = max(greatest, scratch.sums[row])
+        scratch.maxima[block] = greatest
+
+
+@jit
+def _reached(histogram: Int64, wanted: int) -> int:
+    """A bound, at least 1, that so many of the counted have, or more; 1 where there are not so many."""
+    counted = 0
+    for part in range(len(histogram) - 1, 0, -1):
+        counted += histogram[part]
+        if counted >= wanted:
+            return part << BITS
+    return 1
+
+
+@jit
+def _cut(scratch: Scratch, wanted: int) -> int:
+    """A bound that `wanted` rows have, or a few more: by the blocks' maxima, then by the rows in those."""
+    histogram = np.zeros((GREATEST >> BITS) + 1, np.int64)
+    for block in range(len(scratch.maxima)):
+        histogram[scratch.maxima[block] >> BITS] += 1
+    least = _reached(histogram, wanted)
+    histogram[:] = 0
+    for block in range(len(scratch.maxima)):
+        if scratch.maxima[block] >= least:
+            for row in range(block * BLOCK, block * BLOCK + BLOCK):
+                histogram[scratch.sums[row] >> BITS] += 1
+    return max(least, _reached(histogram, wanted))
+
+
+@jit
+def score_row(row: int, forward: Forward, dense: Float32) -> np.float32:
+    """Σ_t q_t d_t over the terms of a row, ascending; `dense` holds the query."""
+    score = np.float32(0)
+    scale = forward.scales[row] if len(forward.scales) > 0 else np.float32(1)
+    begin = np.uint64(max(forward.pointers[row], 0))
+    end = np.uint64(max(min(forward.pointers[row + 1], len(forward.terms)), 0))
+    limit = np.uint64(len(dense))
+    for place in range(begin, end):
+        term = np.uint64(forward.terms[place])
+        if term < limit:
+            score += dense[term] * (scale * np.float32(forward.weights[place]))
+    return score
+
+
+@jit
+def _rescore(
+    least: int, below: int, forward: Forward, scratch: Scratch, scores: Float32, rows: Int64, size: int
+) -> tuple[int, int]:
+    """Offer the exact scores of the rows with least ≤ bound < below; the heap's size, and how many rows."""
+    sums, rescored = scratch.sums, 0
+    for block in range(len(scratch.maxima)):
+        if scratch.maxima[block] >= least:
+            for row in range(block * BLOCK, min(block * BLOCK + BLOCK, len(forward.pointers) - 1)):
+                if least <= sums[row] < below:
+                    score = score_row(row, forward, scratch.dense)
+                    rescored += 1
+                    if score > 0:
+                        size = offer(scores, rows, size, score, row)
+    return size, rescored
+
+
+@jit
+def _threshold(scores: Float32, size: int, scale: float) -> int:
+    """The least bound with which a row could still enter the heap."""
+    return int(float(scores[0]) * scale * (1.0 - SLACK)) if size == len(scores) else 1
+
+
+@jit
+def _search(
+    slots: Int64,
     query_weights: Float32,
+    scale: float,
+    cutoff: float,
+    share: float,
+    postings: Postings,
+    forward: Forward,
+    allowed: UInt8,
+    scratch: Scratch,
+    scores: Float32,
+    rows: Int64,
+    work: Int64,
+) -> tuple[int, bool]:
+    """One query: read, rescore the best bounds, then all rows that could be better.
+
+    Returns:
+        The heap's size, and whether a row of which nothing was read could be a hit.
+    """
+    unread, read = _read_all(slots, query_weights, scale, cutoff, postings, scratch)
+    _forbid(allowed, scratch.sums)
+    _set_maxima(scratch)
+    cut = _cut(scratch, len(scores))
+    size, first = _rescore(cut, GREATEST + 1, forward, scratch, scores, rows, 0)
+    least = _threshold(scores, size, scale) - int(share * unread)
+    if share < 1.0:
+        least = max(least, _cut(scratch, MOST * max(len(scores), 10)))
+    size, second = _rescore(max(least, 1), cut, forward, scratch, scores, rows, size)
+    work[0] += read
+    work[1] += first + second
+    return size, unread > 0 and _threshold(scores, size, scale) <= unread
+
+
+@jit
+def search_postings(
+    queries: Queries,
     first: int,
     last: int,
-    terms: Int32,
-    term_pointers: Int64,
-    posting_rows: Int32,
-    posting_weights: Float32,
-    n_rows: int,
+    cutoffs: Float64,
+    shares: Float64,
+    postings: Postings,
+    forward: Forward,
     allowed: UInt8,
-    best_rows: Int64,
-    best_scores: Float32,
+    scratch: Scratch,
+    best: Best,
+    work: Int64,
 ) -> None:
-    """Exact top-k of the queries first … last - 1, a term at a time, a window of rows at a time.
-
-    score(q, d) = Σ_t q_t · d_t. Term-at-a-time with accumulators (Turtle & Flood 1995), the rows cut into
-    windows whose accumulators fit the cache (SINDI, 2025), each window compared with the k-th best score so
-    far in blocks.
+    """Top-k of the queries first … last - 1, see the formula at the head of this file.
 
     Args:
-        query_pointers: (queries + 1,) with query_terms and query_weights canonical rows, see `vectors.Rows`.
-        query_terms: (query nnz,).
-        query_weights: (query nnz,).
+        queries: Canonical rows.
         first: The first query to answer.
         last: The one after the last query to answer; threads share the arrays, each with queries of its own.
-        terms: (T,) the terms that occur, ascending.
-        term_pointers: (T + 1,) where each term's postings start.
-        posting_rows: (nnz,) rows, ascending within a term.
-        posting_weights: (nnz,) their weights, above zero.
-        n_rows: How many rows there are.
-        allowed: (n_rows,) 1 where a row may be a hit, or (0,) when all may.
-        best_rows: (queries, k) out. Places without a hit are left as they are.
-        best_scores: (queries, k) out.
+        cutoffs: (queries,) products below this part of the sum of all terms' greatest products are not read.
+        shares: (queries,) of what was not read, how much a row is granted: 1 makes the answer exact.
+        postings: Of the segment.
+        forward: The rows of the segment.
+        allowed: (n,) 1 where a row may be a hit, or (0,) when all may.
+        scratch: This thread's.
+        best: Out.
+        work: (2,) counts up the postings read and the rows rescored.
     """
-    window = min(n_rows, WINDOW)
-    accumulators = np.zeros((window + BLOCK - 1) // BLOCK * BLOCK, np.float32)
+    windows, used = len(scratch.sums) >> WINDOW_BITS, len(scratch.maxima) * BLOCK
     for query in range(first, last):
-        start, stop = query_pointers[query], query_pointers[query + 1]
-        cursors = np.empty(stop - start, np.int64)
-        ends = np.empty(stop - start, np.int64)
-        _locate(query_terms[start:stop], terms, term_pointers, len(posting_rows), cursors, ends)
-        weights = query_weights[start:stop]
-        scores, rows = best_scores[query], best_rows[query]
-        size = 0
-        for base in range(0, n_rows, WINDOW):
-            width = min(WINDOW, n_rows - base)
-            _accumulate(accumulators, base, width, weights, cursors, ends, posting_rows, posting_weights)
-            size = _collect(accumulators, base, width, allowed, scores, rows, size)
-        _sort(scores, rows, size)
+        start, stop = queries.pointers[query], queries.pointers[query + 1]
+        weights = queries.weights[start:stop]
+        slots = _locate(queries.terms[start:stop], postings.terms)
+        scale = _scale(slots, weights, postings, windows)
+        if scale == 0.0:
+            continue
+        for place in range(start, stop):
+            scratch.dense[queries.terms[place]] = queries.weights[place]
+        scores, rows = best.scores[query], best.rows[query]
+        parts = postings, forward, allowed, scratch, scores, rows, work
+        size, open_ = _search(slots, weights, scale, cutoffs[query] * GREATEST, shares[query], *parts)
+        scratch.sums[:used] = 0
+        if open_ and shares[query] >= 1.0:  # the cut-off left too much unread to be exact: read all
+            size, open_ = _search(slots, weights, scale, 0.0, 1.0, *parts)
+            scratch.sums[:used] = 0
+        sort(scores, rows, size)
+        for place in range(start, stop):
+            scratch.dense[queries.terms[place]] = np.float32(0)
 
 
-@_jit
+@jit
 def search_rows(
-    query_pointers: Int64,
-    query_terms: Int32,
-    query_weights: Float32,
-    first: int,
-    last: int,
-    candidates: Int32,
-    row_pointers: Int64,
-    row_terms: Int32,
-    row_weights: Float32,
-    columns: int,
-    best_rows: Int64,
-    best_scores: Float32,
+    queries: Queries, first: int, last: int, candidates: Int32, forward: Forward, dense: Float32, best: Best
 ) -> None:
-    """Exact top-k of the queries first … last - 1 among a few candidate rows, read from the forward index.
+    """Exact top-k of the queries first … last - 1 among a few candidate rows.
 
-    The same score as `search_postings`, bit for bit, for filters that leave so few rows that reading them is
-    cheaper than reading the query's postings.
+    The same scores as `search_postings`, for filters that leave so few rows that reading them all is cheaper
+    than reading the query's postings.
 
     Args:
-        query_pointers: As query_terms, query_weights, first and last: see `search_postings`.
-        query_terms: (query nnz,).
-        query_weights: (query nnz,).
+        queries: As first and last: see `search_postings`.
         first: The first query to answer.
         last: The one after the last query to answer.
-        candidates: Rows that may be hits, ascending.
-        row_pointers: (n + 1,) with row_terms and row_weights the segment's canonical rows.
-        row_terms: (nnz,).
-        row_weights: (nnz,).
-        columns: Terms in the vocabulary.
-        best_rows: (queries, k) out. Places without a hit are left as they are.
-        best_scores: (queries, k) out.
+        candidates: Rows that may be hits.
+        forward: The rows of the segment.
+        dense: (V,) this thread's; comes and leaves as zeros.
+        best: Out.
     """
-    dense = np.zeros(columns, np.float32)
-    limit = np.uint32(columns)
     for query in range(first, last):
-        start, stop = query_pointers[query], query_pointers[query + 1]
+        start, stop = queries.pointers[query], queries.pointers[query + 1]
         for place in range(start, stop):
-            dense[query_terms[place]] = query_weights[place]
-        scores, rows = best_scores[query], best_rows[query]
+            dense[queries.terms[place]] = queries.weights[place]
+        scores, rows = best.scores[query], best.rows[query]
         size = 0
         for row in candidates:
-            score = np.float32(0)
-            row_end = min(row_pointers[row + 1], len(row_terms))
-            for place in range(max(row_pointers[row], 0), row_end):
-                term = np.uint32(row_terms[place])
-                if term < limit:
-                    score += dense[term] * row_weights[place]
-            if score > 0 and (size < len(scores) or score > scores[0]):
-                size = _offer(scores, rows, size, score, row)
-        _sort(scores, rows, size)
+            score = score_row(row, forward, dense)
+            if score > 0:
+                size = offer(scores, rows, size, score, row)
+        sort(scores, rows, size)
         for place in range(start, stop):
-            dense[query_terms[place]] = np.float32(0)
+            dense[queries.terms[place]] = np.float32(0)

@@ -1,9 +1,10 @@
 """manifest.json: the one file that says what an index folder holds. Replacing it is the only commit point.
 
-    {"format_version": 1, "checksum": "…",           sha256 of all the rest
+    {"format_version": 2, "checksum": "…",           sha256 of all the rest
      "generation": 7,                                 counts the commits
      "vocabulary_size": 12000, "fingerprint": "…",    of the vocabulary the columns stand for
      "model": {…},                                    what made the vectors, as the caller gave it
+     "weights": "float32",                            or "uint8": how the segments to come store them
      "next_id": 421, "next_segment": 9,               neither is ever used twice
      "segments": [{"number": 3, "rows": 300, "weights": 9000, "deleted": 2, "marks": "deleted-7.npy",
                    "files": {"ids.npy": {"size": 2528, "sha256": "…"}, …}}, …]}
@@ -22,7 +23,7 @@ from typing import Any
 from lexiscope.errors import DamagedIndex, IndexFolderError, printable
 from lexiscope.index.files import FileEntry, damaged, explained, replace_file
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 had other postings; its rows are read, and the postings made anew
 MANIFEST = "manifest.json"
 
 
@@ -45,6 +46,7 @@ class Manifest:
     vocabulary_size: int
     fingerprint: str
     model: dict[str, Any] = field(default_factory=dict)
+    weights: str = "float32"
     generation: int = 0
     next_id: int = 0
     next_segment: int = 1

@@ -1,4 +1,4 @@
-"""A segment: an immutable block of rows, stored by term for searching and by row for explaining and merging.
+"""A segment: an immutable block of rows, stored by term for searching and by row for scores and merging.
 
 As in Lucene, an index is a few such segments; what is deleted stays in them, marked, until they are merged.
 The postings are kept by occurring term only (doubly compressed columns, Buluç & Gilbert 2008), so that a
@@ -8,33 +8,47 @@ segment of one picture does not pay for the whole vocabulary.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from lexiscope.errors import DamagedIndex, InvalidValue
-from lexiscope.index.vectors import Float32, Int32, Int64, Rows, UInt8, concatenate
+from lexiscope.index.arrays import Forward, Postings
+from lexiscope.index.effort import COLUMNS, Effort, cheapest
+from lexiscope.index.postings import make_postings
+from lexiscope.index.quantised import as_bytes, as_floats
+from lexiscope.index.vectors import Float32, Int32, Int64, Rows, UInt8, UInt16, UInt32, concatenate, gather
 
-MAX_ROWS = np.iinfo(np.int32).max  # postings name rows in 32 bits
+Weights: TypeAlias = Literal["float32", "uint8"]
+
+MAX_ROWS = np.iinfo(np.int32).max  # rows are named in 32 bits
+MAX_WEIGHTS = np.iinfo(np.uint32).max
+NARROW = 1 << 16  # terms that fit two bytes
 _NO_MASK: UInt8 = np.empty(0, np.uint8)
 _NO_MASK.flags.writeable = False
 
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """n rows over T occurring terms with nnz weights. All arrays are one-dimensional and read-only."""
+    """n rows with nnz weights over T occurring terms. All arrays are one-dimensional and read-only.
+
+    Where the weights are bytes, they are what the index holds: scores and `rows` are made of them.
+    """
 
     ids: Int64  # (n,) ascending and unique: the smaller row is the smaller id, which settles ties
     row_pointers: Int64  # (n + 1,)
-    row_terms: Int32  # (nnz,)
-    row_weights: Float32  # (nnz,)
+    row_terms: UInt16 | Int32  # (nnz,) two bytes each where the vocabulary allows it
+    row_weights: Float32 | UInt8  # (nnz,)
+    row_scales: Float32  # (n,) of weights in bytes; (0,) otherwise
     terms: Int32  # (T,) ascending
-    term_pointers: Int64  # (T + 1,)
-    posting_rows: Int32  # (nnz,) ascending within a term
-    posting_weights: Float32  # (nnz,)
+    bucket_lists: UInt32  # (T · windows + 1,)
+    bucket_starts: UInt32  # (B + 1,)
+    bucket_bounds: Float32  # (B,)
+    posting_places: UInt16  # (nnz,)
+    efforts: Float32  # (5 m,) of m measured efforts, see `effort`
     columns: int  # terms in the vocabulary
 
     def __len__(self) -> int:
@@ -46,9 +60,41 @@ class Segment:
         return len(self.row_terms)
 
     @property
-    def rows(self) -> Rows:
-        """The forward index: all rows as they came in, ordered by id."""
-        return Rows(self.row_pointers, self.row_terms, self.row_weights, self.columns)
+    def weights(self) -> Weights:
+        """How weights are stored."""
+        return "uint8" if self.row_weights.dtype == np.uint8 else "float32"
+
+    @cached_property
+    def postings(self) -> Postings:
+        """What the kernels read by term."""
+        return Postings(
+            self.terms, self.bucket_lists, self.bucket_starts, self.bucket_bounds, self.posting_places
+        )
+
+    @cached_property
+    def forward(self) -> Forward:
+        """What the kernels read by row."""
+        return Forward(self.row_pointers, self.row_terms, self.row_weights, self.row_scales)
+
+    def take(self, rows: npt.NDArray[np.integer]) -> Rows:
+        """Return copies of the rows at these places, in that order, with float32 weights."""
+        pointers, places = gather(self.row_pointers, rows)
+        weights = self.row_weights[places].astype(np.float32, copy=False)
+        if len(self.row_scales):
+            weights = as_floats(weights, self.row_scales[rows], pointers)
+        return Rows(pointers, self.row_terms[places].astype(np.int32), weights, self.columns)
+
+    def rows_with(self, slot: int) -> Int64:
+        """Return the rows that have the term of this number among those that occur, in no order."""
+        windows = (len(self.bucket_lists) - 1) // len(self.terms)
+        buckets = self.bucket_lists[slot * windows : (slot + 1) * windows + 1].astype(np.int64)
+        edges = self.bucket_starts[buckets].astype(np.int64)
+        places = self.posting_places[edges[0] : edges[-1]].astype(np.int64)
+        return places + np.repeat(np.arange(windows) * NARROW, np.diff(edges))
+
+    def efforts_for(self, recall: float | None, k: int, terms: Int64) -> list[Effort]:
+        """The cheapest efforts for a recall of k hits of questions with so many terms, see `effort`."""
+        return cheapest(self.efforts, recall, k, terms)
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the arrays by the names of their files."""
@@ -67,45 +113,80 @@ class Segment:
         Raises:
             DamagedIndex: The arrays do not belong together.
         """
+        lists = len(self.bucket_lists) - 1
         whole = (
             len(self.row_pointers) == len(self.ids) + 1
-            and len(self.term_pointers) == len(self.terms) + 1
             and len(self.row_terms) == len(self.row_weights) == self.row_pointers[-1]
-            and len(self.posting_rows) == len(self.posting_weights) == self.term_pointers[-1]
-            and len(self.row_terms) == len(self.posting_rows)
-            and self.row_pointers[0] == self.term_pointers[0] == 0
+            and len(self.row_scales) == (len(self.ids) if self.weights == "uint8" else 0)
+            and lists == len(self.terms) * max(1, -(-len(self.ids) // NARROW))
+            and len(self.bucket_starts) == len(self.bucket_bounds) + 1
+            and self.bucket_lists[-1] == len(self.bucket_bounds)
+            and len(self.posting_places) == len(self.row_terms) == self.bucket_starts[-1]
+            and self.row_pointers[0] == self.bucket_lists[0] == self.bucket_starts[0] == 0
+            and len(self.efforts) % COLUMNS == 0
         )
         if not whole:
             raise DamagedIndex("the arrays of the segment do not belong together")
 
 
-ARRAYS: dict[str, np.dtype[np.generic]] = {
-    "ids": np.dtype(np.int64),
-    "row_pointers": np.dtype(np.int64),
-    "row_terms": np.dtype(np.int32),
-    "row_weights": np.dtype(np.float32),
-    "terms": np.dtype(np.int32),
-    "term_pointers": np.dtype(np.int64),
-    "posting_rows": np.dtype(np.int32),
-    "posting_weights": np.dtype(np.float32),
+#: Files of a segment, with the types that they may have.
+ARRAYS: dict[str, tuple[type[np.generic], ...]] = {
+    "ids": (np.int64,),
+    "row_pointers": (np.int64,),
+    "row_terms": (np.uint16, np.int32),
+    "row_weights": (np.float32, np.uint8),
+    "row_scales": (np.float32,),
+    "terms": (np.int32,),
+    "bucket_lists": (np.uint32,),
+    "bucket_starts": (np.uint32,),
+    "bucket_bounds": (np.float32,),
+    "posting_places": (np.uint16,),
+    "efforts": (np.float32,),
 }
 
 
-def build_segment(ids: Int64, rows: Rows) -> Segment:
-    """Build a segment in memory.
+def build_segment(ids: Int64, rows: Rows, weights: Weights = "float32") -> Segment:
+    """Build a segment in memory, without measured efforts.
 
     Args:
         ids: (n,) unique and not negative, in any order.
         rows: The n canonical rows.
+        weights: How to store them.
 
     Raises:
-        InvalidValue: Ids are negative or repeated, or there are more than 2³¹ - 1 rows.
+        InvalidValue: Ids are negative or repeated, or there are more than 2³¹ - 1 rows or 2³² - 1 weights.
     """
+    ids, rows = _in_order(ids, rows)
+    codes: UInt8 | Float32 = rows.weights
+    scales: Float32 = np.empty(0, np.float32)
+    if weights == "uint8":
+        codes, scales = as_bytes(rows)
+        rows = replace(rows, weights=as_floats(codes, scales, rows.pointers))
+    postings = make_postings(rows)
+    return Segment(
+        ids=frozen(ids, np.int64),
+        row_pointers=frozen(rows.pointers, np.int64),
+        row_terms=frozen(rows.terms, np.uint16 if rows.columns <= NARROW else np.int32),
+        row_weights=frozen(codes, codes.dtype.type),
+        row_scales=frozen(scales, np.float32),
+        terms=frozen(postings.terms, np.int32),
+        bucket_lists=frozen(postings.lists, np.uint32),
+        bucket_starts=frozen(postings.starts, np.uint32),
+        bucket_bounds=frozen(postings.bounds, np.float32),
+        posting_places=frozen(postings.places, np.uint16),
+        efforts=frozen(np.empty(0), np.float32),
+        columns=rows.columns,
+    )
+
+
+def _in_order(ids: Int64, rows: Rows) -> tuple[Int64, Rows]:
+    """Check ids, and sort by them."""
     if len(ids) != len(rows):
         raise InvalidValue(f"{len(rows)} rows came with {len(ids)} ids: give one id for each row")
-    if len(ids) > MAX_ROWS:
+    if len(ids) > MAX_ROWS or len(rows.terms) > MAX_WEIGHTS:
         raise InvalidValue(
-            f"{len(ids)} rows are too many for one segment: add them in parts of at most {MAX_ROWS}"
+            f"{len(ids)} rows with {len(rows.terms)} weights are too many for one segment: add them in parts "
+            f"of at most {MAX_ROWS} rows and {MAX_WEIGHTS} weights"
         )
     if np.any(ids[1:] <= ids[:-1]):
         order = np.argsort(ids, kind="stable")
@@ -115,27 +196,10 @@ def build_segment(ids: Int64, rows: Rows) -> Segment:
     repeated = np.flatnonzero(ids[1:] == ids[:-1])
     if len(repeated):
         raise InvalidValue(f"the id {ids[repeated[0]]} is given twice: ids are unique")
-    postings = rows.to_csr().tocsc()  # a counting sort, stable: rows stay in order within a term
-    counts = np.diff(postings.indptr)
-    arrays: dict[str, npt.NDArray[np.generic]] = {
-        "ids": ids,
-        "row_pointers": rows.pointers,
-        "row_terms": rows.terms,
-        "row_weights": rows.weights,
-        "terms": np.flatnonzero(counts),
-        "term_pointers": np.concatenate([np.zeros(1, np.int64), np.cumsum(counts[counts > 0])]),
-        "posting_rows": postings.indices,
-        "posting_weights": postings.data,
-    }
-    return from_arrays({name: _frozen(array, ARRAYS[name]) for name, array in arrays.items()}, rows.columns)
+    return ids, rows
 
 
-def from_arrays(arrays: dict[str, npt.NDArray[Any]], columns: int) -> Segment:
-    """Make a segment of arrays by name, see `ARRAYS`."""
-    return Segment(**arrays, columns=columns)
-
-
-def _frozen(array: npt.NDArray[np.generic], dtype: np.dtype[np.generic]) -> npt.NDArray[np.generic]:
+def frozen(array: npt.NDArray[np.generic], dtype: type[np.generic]) -> npt.NDArray[Any]:
     """Return a read-only view: what numba compiled for it serves memory-mapped arrays, too."""
     view = np.ascontiguousarray(array, dtype).view()
     view.flags.writeable = False
@@ -182,11 +246,9 @@ class LiveSegment:
         return np.arange(len(self.segment)) if len(self.deleted) == 0 else np.flatnonzero(self.allowed)
 
 
-def merge_segments(parts: Sequence[LiveSegment], columns: int) -> Segment:
+def merge_segments(parts: Sequence[LiveSegment], columns: int, weights: Weights = "float32") -> Segment:
     """Merge the live rows of several segments into a new one, in memory."""
     live = [part.live_rows() for part in parts]
     ids = [part.segment.ids[rows] for part, rows in zip(parts, live, strict=True)]
-    stacked = concatenate(
-        [part.segment.rows.take(rows) for part, rows in zip(parts, live, strict=True)], columns
-    )
-    return build_segment(np.concatenate([np.empty(0, np.int64), *ids]), stacked)
+    stacked = concatenate([part.segment.take(rows) for part, rows in zip(parts, live, strict=True)], columns)
+    return build_segment(np.concatenate([np.empty(0, np.int64), *ids]), stacked, weights)

@@ -1,7 +1,7 @@
 """Between manifest and memory: opens and writes the segments of a folder, and sweeps what is left over.
 
 FOLDER/manifest.json
-FOLDER/segments/<number>/{ids,row_*,terms,term_pointers,posting_*}.npy     written once
+FOLDER/segments/<number>/{ids,row_*,terms,bucket_*,posting_*,efforts}.npy    written once
 FOLDER/segments/<number>/deleted-<generation>.npy                          rows marked as deleted
 """
 
@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from scipy.sparse import csr_array
 
-from lexiscope.errors import DamagedIndex, IndexFolderError, printable
+from lexiscope.errors import DamagedIndex, IndexFolderError, LexiscopeError, printable
 from lexiscope.index import manifest as manifests
 from lexiscope.index.files import (
     FileEntry,
@@ -30,7 +31,8 @@ from lexiscope.index.files import (
 from lexiscope.index.inverted import InvertedIndex
 from lexiscope.index.lock import LOCK, writer_lock
 from lexiscope.index.manifest import Manifest, SegmentEntry
-from lexiscope.index.segment import ARRAYS, LiveSegment, Segment
+from lexiscope.index.segment import ARRAYS, LiveSegment, Segment, build_segment
+from lexiscope.index.vectors import check_rows
 
 SEGMENTS = "segments"
 CHECKED_AT_OPENING = (
@@ -83,15 +85,17 @@ def _open(folder: Path, manifest: Manifest, opened: Mapping[int, Segment]) -> Sn
         for name, known in sorted(fresh.items(), key=lambda item: item[1].size):
             budget -= known.size
             (check_content if budget >= 0 else check_size)(place / name, known)
-        segment = opened.get(entry.number) or _open_segment(place, manifest.vocabulary_size)
+        segment = opened.get(entry.number) or _open_segment(place, entry, manifest.vocabulary_size)
         parts.append(LiveSegment(segment, _open_marks(place, entry, len(segment))))
         if len(segment) != entry.rows or len(parts[-1].deleted) != entry.deleted:
             raise damaged(place, "does not have the rows that the manifest says")
     return Snapshot(manifest, InvertedIndex(parts, manifest.vocabulary_size, manifest.fingerprint))
 
 
-def _open_segment(place: Path, columns: int) -> Segment:
-    arrays = {name: open_array(place / f"{name}.npy", dtype) for name, dtype in ARRAYS.items()}
+def _open_segment(place: Path, entry: SegmentEntry, columns: int) -> Segment:
+    if "bucket_lists.npy" not in entry.files:
+        return _open_first_format(place, columns)
+    arrays = {name: open_array(place / f"{name}.npy", dtypes) for name, dtypes in ARRAYS.items()}
     segment = Segment(**arrays, columns=columns)  # type: ignore[arg-type]
     try:
         segment.check()
@@ -100,10 +104,20 @@ def _open_segment(place: Path, columns: int) -> Segment:
     return segment
 
 
+def _open_first_format(place: Path, columns: int) -> Segment:
+    """Make the postings of a segment of format 1, which stored others, out of its rows."""
+    names = "ids", "row_pointers", "row_terms", "row_weights"
+    ids, *rows = (np.array(open_array(place / f"{name}.npy", ARRAYS[name])) for name in names)
+    try:
+        return build_segment(ids, check_rows(csr_array((*rows[:0:-1], rows[0]), (len(ids), columns))))
+    except (LexiscopeError, ValueError) as error:
+        raise damaged(place, "holds arrays that do not belong together") from error
+
+
 def _open_marks(place: Path, entry: SegmentEntry, rows: int) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
     if entry.marks is None:
         return np.empty(0, np.int32)
-    marks = np.array(open_array(place / entry.marks, np.dtype(np.int32)))
+    marks = np.array(open_array(place / entry.marks, (np.int32,)))
     if len(marks) and (marks[0] < 0 or marks[-1] >= rows or np.any(marks[1:] <= marks[:-1])):
         raise damaged(place / entry.marks, "marks rows that are not there")
     return marks

@@ -19,7 +19,10 @@ from lexiscope.errors import InvalidValue, VocabularyMismatch
 Int32: TypeAlias = npt.NDArray[np.int32]
 Int64: TypeAlias = npt.NDArray[np.int64]
 Float32: TypeAlias = npt.NDArray[np.float32]
+Float64: TypeAlias = npt.NDArray[np.float64]
 UInt8: TypeAlias = npt.NDArray[np.uint8]
+UInt16: TypeAlias = npt.NDArray[np.uint16]
+UInt32: TypeAlias = npt.NDArray[np.uint32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +39,7 @@ class Rows:
 
     def take(self, positions: npt.NDArray[np.integer]) -> Rows:
         """Return copies of the rows at `positions`, in that order."""
-        starts = self.pointers[positions]
-        lengths = self.pointers[np.asarray(positions) + 1] - starts
-        pointers = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-        places = np.arange(pointers[-1]) + np.repeat(starts - pointers[:-1], lengths)
+        pointers, places = gather(self.pointers, positions)
         return Rows(pointers, self.terms[places], self.weights[places], self.columns)
 
     def copy(self) -> Rows:
@@ -49,6 +49,14 @@ class Rows:
     def to_csr(self) -> csr_array:
         """Return the rows as a scipy array, (n, columns)."""
         return csr_array((self.weights, self.terms, self.pointers), shape=(len(self), self.columns))
+
+
+def gather(pointers: Int64, positions: npt.NDArray[np.integer]) -> tuple[Int64, Int64]:
+    """Return the row pointers of some rows put one after the other, and where their weights stand, (nnz,)."""
+    starts = pointers[positions]
+    lengths = pointers[np.asarray(positions) + 1] - starts
+    fresh = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    return fresh, np.arange(fresh[-1]) + np.repeat(starts - fresh[:-1], lengths)
 
 
 def concatenate(parts: Sequence[Rows], columns: int) -> Rows:

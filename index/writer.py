@@ -14,10 +14,11 @@ import numpy.typing as npt
 from scipy.sparse import csr_array, sparray, spmatrix
 
 from lexiscope.errors import InvalidValue
+from lexiscope.index.calibration import calibrated
 from lexiscope.index.document_writer import DocumentWriter
 from lexiscope.index.documents import Document
 from lexiscope.index.files import explained
-from lexiscope.index.inverted import check_ids
+from lexiscope.index.inverted import check_ids, check_weights
 from lexiscope.index.manifest import Manifest, SegmentEntry
 from lexiscope.index.segment import LiveSegment, build_segment, merge_segments
 from lexiscope.index.snapshot import Snapshot, write_marks, write_segment
@@ -37,6 +38,7 @@ class WriteBatch:
         self._documents = documents
         self._next_id = base.manifest.next_id
         self._next_segment = base.manifest.next_segment
+        self._weights = check_weights(base.manifest.weights)
         self._parts: list[tuple[SegmentEntry | None, LiveSegment]] = list(base.segments())
         self._pending: list[tuple[Int64, Rows]] = []
         self._deleted: set[int] = set()
@@ -119,7 +121,7 @@ class WriteBatch:
         kept = np.flatnonzero([id not in self._deleted for id in ids.tolist()])
         if len(kept) < len(ids):
             ids, rows = ids[kept], rows.take(kept)
-        part = LiveSegment(build_segment(ids, rows), np.empty(0, np.int32))
+        part = LiveSegment(build_segment(ids, rows, self._weights), np.empty(0, np.int32))
         big = part.segment.nnz >= WEIGHTS_IN_MEMORY
         self._parts.append((self._write(part) if big else None, part))
 
@@ -128,7 +130,7 @@ class WriteBatch:
     ) -> list[tuple[SegmentEntry | None, LiveSegment]]:
         while chosen := plan_merge([part for _, part in parts]):
             merged = merge_segments(
-                [parts[place][1] for place in chosen], self._base.manifest.vocabulary_size
+                [parts[place][1] for place in chosen], self._base.manifest.vocabulary_size, self._weights
             )
             parts = [pair for place, pair in enumerate(parts) if place not in chosen]
             parts.append((None, LiveSegment(merged, np.empty(0, np.int32))))
@@ -146,6 +148,6 @@ class WriteBatch:
 
     def _write(self, part: LiveSegment) -> SegmentEntry:
         with explained(self._folder, "write the index"):
-            entry = write_segment(self._folder, self._next_segment, part.segment)
+            entry = write_segment(self._folder, self._next_segment, calibrated(part.segment))
         self._next_segment += 1
         return entry

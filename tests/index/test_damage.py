@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 
 from lexiscope.errors import DamagedIndex, IndexFolderError, LexiscopeError
 from lexiscope.index import Collection, InvertedIndex, snapshot
+from lexiscope.index.files import write_array
 from lexiscope.index.segment import ARRAYS
 
 FILES = [*(f"{name}.npy" for name in ARRAYS), "deleted-2.npy"]
@@ -40,8 +43,8 @@ def test_save_and_load(tmp_path: Path, helpers) -> None:
     for one, other in zip(index.search(queries), loaded.search(queries), strict=True):
         np.testing.assert_array_equal(one, other)
     np.testing.assert_array_equal(loaded.rows([98, 0]).toarray(), rows.toarray()[[49, 0]])
-    base = loaded.parts[0].segment.posting_rows.base
-    assert isinstance(base, np.memmap) and not loaded.parts[0].segment.posting_rows.flags.writeable
+    base = loaded.parts[0].segment.posting_places.base
+    assert isinstance(base, np.memmap) and not loaded.parts[0].segment.posting_places.flags.writeable
 
 
 def test_save_again_replaces_and_a_loaded_index_stays_usable(tmp_path: Path, helpers) -> None:
@@ -110,7 +113,7 @@ def test_large_files_are_checked_by_verify_and_never_crash_a_search(
     rng = np.random.default_rng(1)
     for _ in range(12):
         altered = bytearray(whole)
-        for place in rng.integers(128, len(whole), 3):
+        for place in rng.integers(min(128, len(whole) - 1), len(whole), 3):
             altered[place] = rng.integers(256)
         path.write_bytes(altered)
         try:
@@ -160,8 +163,8 @@ def test_a_broken_manifest(folder: Path) -> None:
 
 def test_a_manifest_of_a_newer_version(folder: Path) -> None:
     path = folder / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 2, "something": "new"}))
-    with pytest.raises(IndexFolderError, match="version 2, newer than 1: upgrade"):
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 3, "something": "new"}))
+    with pytest.raises(IndexFolderError, match="version 3, newer than 2: upgrade"):
         Collection.open(folder)
 
 
@@ -234,3 +237,31 @@ def test_a_folder_that_may_only_be_read(folder: Path, helpers, monkeypatch) -> N
     monkeypatch.setattr(sqlite3, "connect", refuse)
     with Collection.open(folder) as opened:
         assert len(helpers.contents(opened)) == 4
+
+
+def test_an_index_of_the_first_format_is_read_and_written_anew(folder: Path, helpers) -> None:
+    """As versions before 0.2 left it: the rows with four-byte terms, and postings that nobody reads now."""
+    with Collection.open(folder) as now:
+        wanted = now.index.search(helpers.rows(6), 3)
+    place, manifest = folder / "segments" / "1", json.loads((folder / "manifest.json").read_text())
+    files = manifest["segments"][0]["files"]
+    (place / "row_terms.npy").unlink()
+    wide = now.index.parts[0].segment.row_terms.astype(np.int32)
+    files["row_terms.npy"] = asdict(write_array(place / "row_terms.npy", wide))
+    for name in ARRAYS:
+        if name.startswith(("bucket_", "posting_")) or name in ("row_scales", "efforts"):
+            (place / f"{name}.npy").unlink()
+            del files[f"{name}.npy"]
+    del manifest["weights"], manifest["format_version"], manifest["checksum"]
+    checksum = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+    old = {"format_version": 1, "checksum": checksum, **manifest}
+    (folder / "manifest.json").write_text(json.dumps(old))
+    with Collection.open(folder) as opened:
+        assert opened.verify() == []
+        for one, other in zip(opened.index.search(helpers.rows(6), 3), wanted, strict=True):
+            np.testing.assert_array_equal(one, other)
+        helpers.add(opened, "b", 2)
+        assert len(opened) == 6
+    opened.index.save(folder.parent / "anew")
+    again = InvertedIndex.load(folder.parent / "anew").search(helpers.rows(6), 3)
+    np.testing.assert_array_equal(again[1], opened.index.search(helpers.rows(6), 3)[1])

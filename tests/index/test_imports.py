@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from lexiscope.index import InvertedIndex
+
 
 def loaded_after(code: str) -> set[str]:
     ran = subprocess.run(
@@ -23,13 +25,13 @@ def test_importing_the_index_loads_nothing_heavy() -> None:
     assert not loaded_after("from lexiscope.index import Collection, InvertedIndex") & {"numba", "torch"}
 
 
-def test_numba_loads_with_the_first_search_and_torch_never() -> None:
-    build = (
-        "import numpy as np; from scipy.sparse import csr_array; from lexiscope.index import InvertedIndex\n"
-        "rows = csr_array(np.eye(3, dtype=np.float32)); index = InvertedIndex.build(rows)"
+def test_numba_loads_with_the_first_build_or_search_and_torch_never(tmp_path, helpers) -> None:
+    InvertedIndex.build(helpers.rows(3)).save(tmp_path / "saved")
+    opened = (
+        f"from lexiscope.index import InvertedIndex; index = InvertedIndex.load({str(tmp_path / 'saved')!r})"
     )
-    assert "numba" not in loaded_after(build)
-    searched = loaded_after(f"{build}\nindex.search(rows)")
+    assert "numba" not in loaded_after(opened)
+    searched = loaded_after(f"{opened}\nindex.search(index.rows([0]))")
     assert "numba" in searched and "torch" not in searched
 
 

@@ -10,7 +10,9 @@ from scipy.sparse import coo_array, csr_array
 
 from lexiscope.errors import InvalidValue, LexiscopeError, UnknownDocument, VocabularyMismatch
 from lexiscope.index import InvertedIndex, executor, kernels
+from lexiscope.index.arrays import Best, Queries
 from lexiscope.index.brute_force import search_brute_force
+from lexiscope.index.effort import EXACT
 from lexiscope.index.segment import LiveSegment, build_segment
 from lexiscope.index.vectors import check_rows
 
@@ -91,17 +93,12 @@ def test_both_kernels_give_the_same_bits(rows: csr_array, queries: csr_array, ch
     segment = build_segment(np.arange(rows.shape[0]), check_rows(rows))
     asked = check_rows(queries)
     some = np.array(sorted(row for row in chosen if row < len(segment)), np.int32)
-    allowed = np.zeros(len(segment), np.uint8)
-    allowed[some] = 1
-    allowed.flags.writeable = False
-    query = asked.pointers, asked.terms, asked.weights, 0, len(asked)
-    one = np.full((len(asked), 7), -1, np.int64), np.zeros((len(asked), 7), np.float32)
-    other = np.full((len(asked), 7), -1, np.int64), np.zeros((len(asked), 7), np.float32)
-    postings = segment.terms, segment.term_pointers, segment.posting_rows, segment.posting_weights
-    kernels.search_postings(*query, *postings, len(segment), allowed, *one)
-    kernels.search_rows(
-        *query, some, segment.row_pointers, segment.row_terms, segment.row_weights, COLUMNS, *other
-    )
+    query = Queries(asked.pointers, asked.terms, asked.weights)
+    part = LiveSegment(segment, np.setdiff1d(np.arange(len(segment)), some).astype(np.int32))
+    one = executor.search_segment(part, None, query, 7, [EXACT] * len(asked))
+    other = Best(np.full((len(asked), 7), -1, np.int64), np.zeros((len(asked), 7), np.float32))
+    dense = np.zeros(COLUMNS, np.float32)
+    kernels.search_rows(query, 0, len(asked), some, segment.forward, dense, other)
     same(one, other)
 
 

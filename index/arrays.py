@@ -1,0 +1,51 @@
+"""What the kernels take: groups of arrays under one name each, all one-dimensional unless said otherwise."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from lexiscope.index.vectors import Float32, Int32, Int64, UInt8, UInt16, UInt32
+
+__all__ = ["Best", "Forward", "Postings", "Queries", "Scratch"]
+
+
+class Queries(NamedTuple):
+    """Canonical rows, see `vectors.Rows`."""
+
+    pointers: Int64  # (queries + 1,)
+    terms: Int32  # (query nnz,)
+    weights: Float32  # (query nnz,)
+
+
+class Postings(NamedTuple):
+    """T occurring terms in W windows of rows, with B buckets over nnz postings; see `postings`."""
+
+    terms: Int32  # (T,) ascending
+    lists: UInt32  # (T · W + 1,) the first bucket of each term in each window, term by term
+    starts: UInt32  # (B + 1,) the first posting of each bucket
+    bounds: Float32  # (B,) the greatest weight in each bucket; falling within a list
+    places: UInt16  # (nnz,) a row minus its window's first, ascending within a bucket
+
+
+class Forward(NamedTuple):
+    """The rows as they came in: row r has the terms from pointers[r] to pointers[r + 1]."""
+
+    pointers: Int64  # (n + 1,)
+    terms: UInt16 | Int32  # (nnz,) ascending within a row; two bytes where they suffice
+    weights: Float32 | UInt8  # (nnz,) as bytes, in units of the row's scale
+    scales: Float32  # (n,), or (0,) where weights are float32
+
+
+class Scratch(NamedTuple):
+    """Memory of one thread. It comes as zeros and is left as zeros, but for `maxima`."""
+
+    sums: UInt16  # (whole windows,)
+    maxima: UInt16  # (blocks,)
+    dense: Float32  # (V,) the query
+
+
+class Best(NamedTuple):
+    """The answers: (queries, k) each; places without a hit are left as they are."""
+
+    rows: Int64
+    scores: Float32

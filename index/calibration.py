@@ -1,0 +1,144 @@
+"""Measure how hard a search has to try for a recall, on questions made of a segment's own rows.
+
+A question is a row's heaviest words after noise on their weights, or those of three rows together, which no
+row answers as well. These rows themselves do not count as answers, since finding them is too easy. For every
+recall, number of hits and length of question the cheapest effort is kept that reaches the recall for both
+kinds with a reserve, so that it holds for other questions, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from lexiscope.index.arrays import Best, Queries
+from lexiscope.index.effort import COLUMNS, EXACT, HITS, TERMS, Effort
+from lexiscope.index.executor import scratch
+from lexiscope.index.segment import Segment, frozen
+from lexiscope.index.vectors import Float32, Rows, concatenate
+
+__all__ = ["FEWEST_ROWS", "calibrated"]
+
+FEWEST_ROWS = 10_000  # fewer are searched exactly in less time than a question takes to make
+RECALLS = (0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.995)
+CUTOFFS = (0.02, 0.012, 0.008, 0.005, 0.003, 0.0015)
+EXACT_CUTOFFS = (0.0, 0.001, 0.002)
+SHARES = (0.1, 0.2)
+RESERVE = 0.25  # of what may be missed is kept back
+QUESTIONS = 40  # of each kind and class
+LENGTHS = ((3, 15), (15, 51), (51, 151))  # terms of each class, from and below
+KINDS = (1, 3)  # rows that make a question
+_NOISE = 0.8  # standard deviation of the logarithm of a weight's factor
+_SAME = 1 - 1e-6  # scores as good as equal
+_ROW = 80  # postings read in the time that it takes to begin rescoring a row, beside its own terms
+
+
+def calibrated(segment: Segment, queries: Rows | None = None) -> Segment:
+    """Return the segment with its efforts measured; a small one as it is.
+
+    Args:
+        segment: Where to search.
+        queries: Questions that are like those to come; by default they are made of the segment's rows.
+    """
+    if len(segment) < FEWEST_ROWS:
+        return segment
+    entries = [
+        entry
+        for number, most in enumerate(TERMS)
+        for hits in HITS
+        for entry in _entries(_kinds(segment, number, hits, queries), hits, most)
+    ]
+    efforts = np.array(entries, np.float32).reshape(-1, COLUMNS)
+    return replace(segment, efforts=frozen(efforts.ravel(), np.float32))
+
+
+def _kinds(segment: Segment, number: int, hits: int, queries: Rows | None) -> list[_Group]:
+    """Questions of a class of length: those given, where there are enough, or some of each kind."""
+    least, below = LENGTHS[number]
+    if queries is not None and len(queries):
+        lengths = np.diff(queries.pointers)
+        kept = np.flatnonzero((lengths < below) & (lengths >= least))[: 4 * QUESTIONS]
+        if len(kept) >= QUESTIONS // 2:
+            return [_Group(segment, queries.take(kept), hits, 0)]
+    chance = np.random.default_rng(number)
+    return [
+        _Group(segment, concatenate(made, segment.columns), hits, parts)
+        for parts in KINDS
+        for made in [
+            [_made(segment, int(chance.integers(least, below)), parts, chance) for _ in range(QUESTIONS)]
+        ]
+    ]
+
+
+def _made(segment: Segment, most: int, parts: int, chance: np.random.Generator) -> Rows:
+    """A question: the heaviest terms, after noise on their weights, of some rows together."""
+    rows = segment.take(chance.integers(0, len(segment), parts))
+    terms, places = np.unique(rows.terms, return_inverse=True)
+    weights = np.bincount(places, rows.weights, minlength=len(terms))
+    weights *= np.exp(_NOISE * chance.normal(size=len(weights)))
+    kept = np.sort(np.argsort(-weights, kind="stable")[:most])
+    return Rows(np.array([0, len(kept)]), terms[kept], weights[kept].astype(np.float32), segment.columns)
+
+
+class _Group:
+    """Questions with the scores that their true hits have."""
+
+    def __init__(self, segment: Segment, questions: Rows, hits: int, skip: int) -> None:
+        self.segment, self.hits, self.skip = segment, hits, skip
+        self.queries = Queries(questions.pointers, questions.terms, questions.weights)
+        true = self._ask(EXACT)[0]
+        counted = np.where(true[:, skip:] > 0, true[:, skip:], np.inf)
+        self.wanted = np.isfinite(counted).sum(axis=1)
+        self.least = counted.min(axis=1, keepdims=True) * _SAME  # what the last true hit has
+
+    def measure(self, effort: Effort) -> tuple[float, float]:
+        """The recall of an effort, and what a question costs, in postings read."""
+        scores, cost = self._ask(effort)
+        found = np.clip((scores >= self.least).sum(axis=1) - self.skip, 0, self.wanted)
+        return float(found.sum() / max(1, self.wanted.sum())), cost
+
+    def _ask(self, effort: Effort) -> tuple[Float32, float]:
+        from lexiscope.index.kernels import search_postings
+
+        segment, n, k = self.segment, len(self.queries.pointers) - 1, self.hits + self.skip
+        best = Best(np.full((n, k), -1, np.int64), np.zeros((n, k), np.float32))
+        work, everything = np.zeros(2, np.int64), frozen(np.empty(0), np.uint8)
+        cutoffs, shares = (np.full(n, value) for value in effort)
+        parts = segment.postings, segment.forward, everything, scratch(segment), best, work
+        search_postings(self.queries, 0, n, cutoffs, shares, *parts)
+        a_row = _ROW + 2 * segment.nnz / len(segment)
+        return best.scores, float(work[0] + a_row * work[1]) / max(1, n)
+
+
+def _entries(groups: Sequence[_Group], hits: int, terms: float) -> Iterator[tuple[float, ...]]:
+    """The cheapest effort for every recall, and the cheapest that is exact."""
+    exact = [_measure(groups, Effort(cutoff, 1.0)) for cutoff in EXACT_CUTOFFS]
+    cost_of_all = min(exact)[0]
+    yield 1.0, hits, terms, *min(exact)[2]
+    measured = list(_measured(groups))
+    for asked in RECALLS:
+        enough = [one for one in measured if one[1] >= _reserved(asked)]
+        if enough and min(enough)[0] < cost_of_all:
+            yield asked, hits, terms, *min(enough)[2]
+
+
+def _measured(groups: Sequence[_Group]) -> Iterator[tuple[float, float, Effort]]:
+    """Measure efforts from little to much; what reads more than was enough is left out."""
+    for share in SHARES:
+        for cutoff in CUTOFFS:
+            one = _measure(groups, Effort(cutoff, share))
+            yield one
+            if one[1] >= _reserved(max(RECALLS)):
+                break
+
+
+def _measure(groups: Sequence[_Group], effort: Effort) -> tuple[float, float, Effort]:
+    """The mean cost of an effort, the recall of the kind of question that has the least, and the effort."""
+    figures = [group.measure(effort) for group in groups]
+    return sum(cost for _, cost in figures) / len(figures), min(recall for recall, _ in figures), effort
+
+
+def _reserved(recall: float) -> float:
+    return recall + RESERVE * (1 - recall)

@@ -1,0 +1,52 @@
+"""How hard a search tries: exactly, or as hard as was measured to be enough for a recall.
+
+How much a recall takes depends on how many hits are asked for, and on how long the question is. So a segment
+keeps its measured efforts by class, one array with five numbers each: the recall, the most hits and the most
+terms that it holds for, cut-off and share (see `kernels`).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lexiscope.index.vectors import Float32, Int64
+
+__all__ = ["COLUMNS", "EXACT", "HITS", "TERMS", "Effort", "cheapest"]
+
+HITS = (1, 10, 100)  # more are searched exactly
+TERMS = (14, 50, np.inf)  # classes of questions by their length
+COLUMNS = 5
+
+
+class Effort(NamedTuple):
+    """What a search reads and what it rescores; see the formula of `lexiscope.index.kernels`."""
+
+    cutoff: float  # products below this part of the sum of the greatest products are not read, 0 … 1
+    share: float  # of what was not read, how much a row is granted; from 1 on the answer is exact
+
+
+EXACT = Effort(0.0, 1.0)
+
+
+def cheapest(efforts: Float32, recall: float | None, k: int, terms: Int64) -> list[Effort]:
+    """The effort for each question: that of the least measured recall that is enough.
+
+    Args:
+        efforts: of a segment.
+        recall: asked; None asks for all.
+        k: hits asked.
+        terms: how many each question has.
+
+    Returns:
+        As many efforts; exact ones where nothing that was measured is enough.
+    """
+    wanted = np.float32(1.0 if recall is None else recall)
+    hits = min((hits for hits in HITS if hits >= k), default=0)
+    table = [
+        entry for entry in efforts.reshape(-1, COLUMNS).tolist() if entry[0] >= wanted and entry[1] == hits
+    ]
+    chosen = [min((entry for entry in table if entry[2] == most), default=None) for most in TERMS]
+    of_class = [EXACT if entry is None else Effort(*entry[3:]) for entry in chosen]
+    return [of_class[number] for number in np.searchsorted(TERMS, terms).tolist()]
