@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from lexiscope.index.vectors import Float32, Int32, Int64, UInt8, UInt16, UInt32
+import numpy as np
+import numpy.typing as npt
 
-__all__ = ["Best", "Forward", "Postings", "Queries", "Scratch"]
+from lexiscope.errors import InvalidValue
+from lexiscope.index.vectors import Float32, Int32, Int64, Rows, UInt8, UInt16, UInt32, frozen
+
+__all__ = ["Best", "Forward", "Postings", "Queries", "Scratch", "as_queries", "as_query", "no_hits"]
 
 
 class Queries(NamedTuple):
@@ -49,3 +53,37 @@ class Best(NamedTuple):
 
     rows: Int64
     scores: Float32
+
+
+def as_queries(rows: Rows) -> Queries:
+    """What the kernels take of canonical rows; read-only, as all is that they only read."""
+    return Queries(
+        frozen(rows.pointers, np.int64), frozen(rows.terms, np.int32), frozen(rows.weights, np.float32)
+    )
+
+
+def as_query(terms: npt.NDArray[np.integer], weights: npt.NDArray[np.floating], columns: int) -> Queries:
+    """One query as the kernels take it.
+
+    Args:
+        terms: (n,) ascending, each once.
+        weights: (n,) above zero.
+        columns: terms in the vocabulary.
+
+    Raises:
+        InvalidValue: They are not so; `InvertedIndex.search` takes and sorts anything.
+    """
+    ids, values = frozen(terms, np.int32), frozen(weights, np.float32)
+    rising = len(ids) < 2 or bool((ids[1:] > ids[:-1]).all())
+    if not rising or len(ids) != len(values) or (len(ids) and not 0 <= ids[0] <= ids[-1] < columns):
+        raise InvalidValue(
+            f"the terms of a query ascend, each once, from 0 to {columns - 1}, one for each weight"
+        )
+    if len(ids) and not (values.min() > 0 and values.max() < np.inf):
+        raise InvalidValue("the weights of a query are finite and above zero: leave the others out")
+    return Queries(frozen(np.array([0, len(ids)]), np.int64), ids, values)
+
+
+def no_hits(queries: int, k: int) -> Best:
+    """Answers to be filled: row -1 and score 0 in every place."""
+    return Best(np.full((queries, k), -1, np.int64), np.zeros((queries, k), np.float32))

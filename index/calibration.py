@@ -13,11 +13,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from lexiscope.index.arrays import Best, Queries
+from lexiscope.index.arrays import as_queries, no_hits
 from lexiscope.index.effort import COLUMNS, EXACT, HITS, TERMS, Effort
 from lexiscope.index.executor import scratch
-from lexiscope.index.segment import Segment, frozen
-from lexiscope.index.vectors import Float32, Rows, concatenate
+from lexiscope.index.segment import Segment
+from lexiscope.index.vectors import Float32, Rows, concatenate, frozen
 
 __all__ = ["FEWEST_ROWS", "calibrated"]
 
@@ -87,7 +87,7 @@ class _Group:
 
     def __init__(self, segment: Segment, questions: Rows, hits: int, skip: int) -> None:
         self.segment, self.hits, self.skip = segment, hits, skip
-        self.queries = Queries(questions.pointers, questions.terms, questions.weights)
+        self.queries = as_queries(questions)
         true = self._ask(EXACT)[0]
         counted = np.where(true[:, skip:] > 0, true[:, skip:], np.inf)
         self.wanted = np.isfinite(counted).sum(axis=1)
@@ -103,7 +103,7 @@ class _Group:
         from lexiscope.index.kernels import search_postings
 
         segment, n, k = self.segment, len(self.queries.pointers) - 1, self.hits + self.skip
-        best = Best(np.full((n, k), -1, np.int64), np.zeros((n, k), np.float32))
+        best = no_hits(n, k)
         work, everything = np.zeros(2, np.int64), frozen(np.empty(0), np.uint8)
         cutoffs, shares = (np.full(n, value) for value in effort)
         parts = segment.postings, segment.forward, everything, scratch(segment), best, work

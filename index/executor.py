@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from lexiscope.index.arrays import Best, Queries, Scratch
+from lexiscope.index.arrays import Best, Queries, Scratch, no_hits
 from lexiscope.index.effort import Effort
 from lexiscope.index.segment import LiveSegment, Segment
-from lexiscope.index.vectors import Float32, Int32, Int64, UInt8
+from lexiscope.index.vectors import Float32, Int32, Int64, UInt8, frozen
 
 # A few milliseconds of work, so that threads neither wait for each other nor for the next task.
 QUERIES_A_TASK = 16
@@ -36,7 +36,7 @@ def search_segment(
         is no hit.
     """
     n = len(queries.pointers) - 1
-    best = Best(np.full((n, k), -1, np.int64), np.zeros((n, k), np.float32))
+    best = no_hits(n, k)
     if len(part) == 0 or (chosen is not None and len(chosen) == 0):
         return best
     _over_cores(_task(part, chosen, queries, best, efforts), n)
@@ -92,8 +92,7 @@ def scratch(segment: Segment) -> Scratch:
 def _mask(chosen: Int32, n: int) -> UInt8:
     mask = np.zeros(n, np.uint8)
     mask[chosen] = 1
-    mask.flags.writeable = False
-    return mask
+    return frozen(mask, np.uint8)
 
 
 def _over_cores(task: Callable[[int, int], None], n: int) -> None:

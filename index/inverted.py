@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 import operator
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array, sparray, spmatrix
 
 from lexiscope.errors import InvalidValue, UnknownDocument
-from lexiscope.index.arrays import Queries
+from lexiscope.index.arrays import Queries, as_queries, as_query, no_hits
 from lexiscope.index.calibration import calibrated
 from lexiscope.index.effort import Effort
 from lexiscope.index.executor import better_of, search_segment
@@ -22,6 +23,9 @@ from lexiscope.index.segment import LiveSegment, Weights, build_segment, merge_s
 from lexiscope.index.vectors import Float32, Int32, Int64, check_rows, concatenate
 
 _NONE_DELETED: Int32 = np.empty(0, np.int32)
+
+
+Searcher: TypeAlias = Callable[[npt.NDArray[np.integer], npt.NDArray[np.floating]], tuple[Int64, Float32]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,18 +156,55 @@ class InvertedIndex:
         """
         k = check_k(k)
         check_recall(recall)
-        rows = check_rows(queries, self.vocabulary_size)
-        asked, lengths = Queries(rows.pointers, rows.terms, rows.weights), np.diff(rows.pointers)
+        asked = as_queries(check_rows(queries, self.vocabulary_size))
+        return self._search(asked, k, recall, effort, None if only is None else self._selection(only))
+
+    def searcher(
+        self,
+        k: int = 10,
+        *,
+        recall: float | None = None,
+        effort: Effort | None = None,
+        only: npt.ArrayLike | Selection | None = None,
+    ) -> Searcher:
+        """Return a function that answers one query (terms, weights) at a time, with nothing around it.
+
+        Args:
+            k: As recall, effort and only: see `search`.
+            recall: In (0, 1] or None.
+            effort: In place of a recall.
+            only: Ids that may be hits.
+        """
+        k = check_k(k)
+        check_recall(recall)
         selection = None if only is None else self._selection(only)
+
+        def search(
+            terms: npt.NDArray[np.integer], weights: npt.NDArray[np.floating]
+        ) -> tuple[Int64, Float32]:
+            ids, scores = self._search(
+                as_query(terms, weights, self.vocabulary_size), k, recall, effort, selection
+            )
+            return ids[0], scores[0]
+
+        return search
+
+    def _search(
+        self,
+        asked: Queries,
+        k: int,
+        recall: float | None,
+        effort: Effort | None,
+        selection: Selection | None,
+    ) -> tuple[Int64, Float32]:
+        lengths = np.diff(asked.pointers)
         best: tuple[Int64, Float32] | None = None
         for number, part in enumerate(self.parts):
             chosen = None if selection is None else selection.rows[number]
-            efforts = [effort] * len(rows) if effort else part.segment.efforts_for(recall, k, lengths)
+            efforts = [effort] * len(lengths) if effort else part.segment.efforts_for(recall, k, lengths)
             found = search_segment(part, chosen, asked, k, efforts)
             best = found if best is None else better_of(best, found)
-        if best is None:
-            return np.full((len(rows), k), -1, np.int64), np.zeros((len(rows), k), np.float32)
-        return best
+        return best or no_hits(len(lengths), k)
 
     def select(self, ids: npt.ArrayLike) -> Selection:
         """Look up ids once, for several searches with one filter; ids that are not live are passed over."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,15 +20,25 @@ from lexiscope.index.arrays import Forward, Postings
 from lexiscope.index.effort import COLUMNS, Effort, cheapest
 from lexiscope.index.postings import make_postings
 from lexiscope.index.quantised import as_bytes, as_floats
-from lexiscope.index.vectors import Float32, Int32, Int64, Rows, UInt8, UInt16, UInt32, concatenate, gather
+from lexiscope.index.vectors import (
+    Float32,
+    Int32,
+    Int64,
+    Rows,
+    UInt8,
+    UInt16,
+    UInt32,
+    concatenate,
+    frozen,
+    gather,
+)
 
 Weights: TypeAlias = Literal["float32", "uint8"]
 
 MAX_ROWS = np.iinfo(np.int32).max  # rows are named in 32 bits
 MAX_WEIGHTS = np.iinfo(np.uint32).max
 NARROW = 1 << 16  # terms that fit two bytes
-_NO_MASK: UInt8 = np.empty(0, np.uint8)
-_NO_MASK.flags.writeable = False
+_NO_MASK: UInt8 = frozen(np.empty(0), np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,13 +207,6 @@ def _in_order(ids: Int64, rows: Rows) -> tuple[Int64, Rows]:
     if len(repeated):
         raise InvalidValue(f"the id {ids[repeated[0]]} is given twice: ids are unique")
     return ids, rows
-
-
-def frozen(array: npt.NDArray[np.generic], dtype: type[np.generic]) -> npt.NDArray[Any]:
-    """Return a read-only view: what numba compiled for it serves memory-mapped arrays, too."""
-    view = np.ascontiguousarray(array, dtype).view()
-    view.flags.writeable = False
-    return view
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +57,13 @@ def gather(pointers: Int64, positions: npt.NDArray[np.integer]) -> tuple[Int64, 
     lengths = pointers[np.asarray(positions) + 1] - starts
     fresh = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     return fresh, np.arange(fresh[-1]) + np.repeat(starts - fresh[:-1], lengths)
+
+
+def frozen(array: npt.NDArray[np.generic], dtype: type[np.generic]) -> npt.NDArray[Any]:
+    """Return a read-only view: what numba compiled for it serves memory-mapped arrays, too."""
+    view = np.ascontiguousarray(array, dtype).view()
+    view.flags.writeable = False
+    return view
 
 
 def concatenate(parts: Sequence[Rows], columns: int) -> Rows:

@@ -10,7 +10,7 @@ from scipy.sparse import coo_array, csr_array
 
 from lexiscope.errors import InvalidValue, LexiscopeError, UnknownDocument, VocabularyMismatch
 from lexiscope.index import InvertedIndex, executor, kernels
-from lexiscope.index.arrays import Best, Queries
+from lexiscope.index.arrays import as_queries, no_hits
 from lexiscope.index.brute_force import search_brute_force
 from lexiscope.index.effort import EXACT
 from lexiscope.index.segment import LiveSegment, build_segment
@@ -93,10 +93,10 @@ def test_both_kernels_give_the_same_bits(rows: csr_array, queries: csr_array, ch
     segment = build_segment(np.arange(rows.shape[0]), check_rows(rows))
     asked = check_rows(queries)
     some = np.array(sorted(row for row in chosen if row < len(segment)), np.int32)
-    query = Queries(asked.pointers, asked.terms, asked.weights)
+    query = as_queries(asked)
     part = LiveSegment(segment, np.setdiff1d(np.arange(len(segment)), some).astype(np.int32))
     one = executor.search_segment(part, None, query, 7, [EXACT] * len(asked))
-    other = Best(np.full((len(asked), 7), -1, np.int64), np.zeros((len(asked), 7), np.float32))
+    other = no_hits(len(asked), 7)
     dense = np.zeros(COLUMNS, np.float32)
     kernels.search_rows(query, 0, len(asked), some, segment.forward, dense, other)
     same(one, other)
@@ -252,3 +252,22 @@ def test_errors_are_one_line(helpers) -> None:
     with pytest.raises(LexiscopeError) as caught:
         InvertedIndex.build(helpers.rows(2)).rows([5])
     assert "\n" not in str(caught.value) and not str(caught.value).startswith("'")
+
+
+def test_a_searcher_answers_as_search_does(helpers) -> None:
+    rows, queries = helpers.rows(200), helpers.rows(6, seed=3)
+    queries.sort_indices()
+    index = InvertedIndex.build(rows)
+    search, filtered = index.searcher(4, recall=0.9), index.searcher(4, only=[1, 2, 3])
+    for number, (begin, end) in enumerate(zip(queries.indptr, queries.indptr[1:], strict=False)):
+        ids, scores = search(queries.indices[begin:end], queries.data[begin:end])
+        same((ids[None], scores[None]), index.search(queries[[number]], 4))
+        ids, scores = filtered(queries.indices[begin:end], queries.data[begin:end])
+        same((ids[None], scores[None]), index.search(queries[[number]], 4, only=[1, 2, 3]))
+    for terms in ([2, 1], [1, 1], [-1, 2], [1, helpers.COLUMNS], [1]):
+        with pytest.raises(InvalidValue, match="ascend"):
+            search(np.array(terms), np.ones(2))
+    for weight in (0.0, -1.0, np.nan, np.inf):
+        with pytest.raises(InvalidValue, match="above zero"):
+            search(np.array([1, 2]), np.array([1.0, weight]))
+    assert search(np.empty(0, np.int32), np.empty(0))[0].tolist() == [-1] * 4
