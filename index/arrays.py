@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from lexiscope.errors import InvalidValue
-from lexiscope.index.vectors import Float32, Int32, Int64, Rows, UInt8, UInt16, UInt32, frozen
+from lexiscope.index.vectors import Float32, Int32, Int64, Rows, UInt8, UInt16, UInt32
 
-__all__ = ["Best", "Forward", "Postings", "Queries", "Scratch", "as_queries", "as_query", "no_hits"]
+__all__ = ["Best", "Forward", "Postings", "Queries", "Scratch", "as_queries", "no_hits", "writable"]
 
 
 class Queries(NamedTuple):
-    """Canonical rows, see `vectors.Rows`."""
+    """Canonical rows, see `vectors.Rows`. Of all that kernels only read these alone may be written to."""
 
     pointers: Int64  # (queries + 1,)
     terms: Int32  # (query nnz,)
@@ -56,32 +55,16 @@ class Best(NamedTuple):
 
 
 def as_queries(rows: Rows) -> Queries:
-    """What the kernels take of canonical rows; read-only, as all is that they only read."""
+    """What the kernels take of canonical rows."""
     return Queries(
-        frozen(rows.pointers, np.int64), frozen(rows.terms, np.int32), frozen(rows.weights, np.float32)
+        writable(rows.pointers, np.int64), writable(rows.terms, np.int32), writable(rows.weights, np.float32)
     )
 
 
-def as_query(terms: npt.NDArray[np.integer], weights: npt.NDArray[np.floating], columns: int) -> Queries:
-    """One query as the kernels take it.
-
-    Args:
-        terms: (n,) ascending, each once.
-        weights: (n,) above zero.
-        columns: terms in the vocabulary.
-
-    Raises:
-        InvalidValue: They are not so; `InvertedIndex.search` takes and sorts anything.
-    """
-    ids, values = frozen(terms, np.int32), frozen(weights, np.float32)
-    rising = len(ids) < 2 or bool((ids[1:] > ids[:-1]).all())
-    if not rising or len(ids) != len(values) or (len(ids) and not 0 <= ids[0] <= ids[-1] < columns):
-        raise InvalidValue(
-            f"the terms of a query ascend, each once, from 0 to {columns - 1}, one for each weight"
-        )
-    if len(ids) and not (values.min() > 0 and values.max() < np.inf):
-        raise InvalidValue("the weights of a query are finite and above zero: leave the others out")
-    return Queries(frozen(np.array([0, len(ids)]), np.int64), ids, values)
+def writable(array: npt.NDArray[np.generic], dtype: type[np.generic]) -> npt.NDArray[Any]:
+    """Return an array of this type that may be written to, as the kernels were compiled for; often itself."""
+    whole = np.ascontiguousarray(array, dtype)
+    return whole if whole.flags.writeable else whole.copy()
 
 
 def no_hits(queries: int, k: int) -> Best:

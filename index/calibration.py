@@ -15,9 +15,9 @@ import numpy as np
 
 from lexiscope.index.arrays import as_queries, no_hits
 from lexiscope.index.effort import COLUMNS, EXACT, HITS, TERMS, Effort
-from lexiscope.index.executor import scratch
+from lexiscope.index.executor import over_cores, scratch
 from lexiscope.index.segment import Segment
-from lexiscope.index.vectors import Float32, Rows, concatenate, frozen
+from lexiscope.index.vectors import Float32, Int64, Rows, concatenate, frozen
 
 __all__ = ["FEWEST_ROWS", "calibrated"]
 
@@ -103,13 +103,20 @@ class _Group:
         from lexiscope.index.kernels import search_postings
 
         segment, n, k = self.segment, len(self.queries.pointers) - 1, self.hits + self.skip
-        best = no_hits(n, k)
-        work, everything = np.zeros(2, np.int64), frozen(np.empty(0), np.uint8)
+        best, everything = no_hits(n, k), frozen(np.empty(0), np.uint8)
         cutoffs, shares = (np.full(n, value) for value in effort)
-        parts = segment.postings, segment.forward, everything, scratch(segment), best, work
-        search_postings(self.queries, 0, n, cutoffs, shares, *parts)
+        works: list[Int64] = []
+
+        def ask(first: int, last: int) -> None:
+            work = np.zeros(2, np.int64)
+            parts = segment.postings, segment.forward, everything, scratch(segment), best, work
+            search_postings(self.queries, first, last, cutoffs, shares, *parts)
+            works.append(work)
+
+        over_cores(ask, n)
+        read, rescored = np.sum(works, axis=0)
         a_row = _ROW + 2 * segment.nnz / len(segment)
-        return best.scores, float(work[0] + a_row * work[1]) / max(1, n)
+        return best.scores, float(read + a_row * rescored) / max(1, n)
 
 
 def _entries(groups: Sequence[_Group], hits: int, terms: float) -> Iterator[tuple[float, ...]]:

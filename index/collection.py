@@ -14,12 +14,13 @@ from lexiscope.errors import IndexFolderError, LexiscopeError, printable
 from lexiscope.index import manifest as manifests
 from lexiscope.index.document_writer import DocumentWriter, create_documents
 from lexiscope.index.documents import DOCUMENTS, DocumentStore
-from lexiscope.index.files import check_content, explained
+from lexiscope.index.files import explained
 from lexiscope.index.inverted import InvertedIndex, check_weights
 from lexiscope.index.lock import writer_lock
 from lexiscope.index.manifest import Manifest
+from lexiscope.index.repair import problems
 from lexiscope.index.segment import Weights
-from lexiscope.index.snapshot import SEGMENTS, Snapshot, read_snapshot, refuse_strangers, start, sweep
+from lexiscope.index.snapshot import Snapshot, read_snapshot, refuse_strangers, start, sweep
 from lexiscope.index.writer import WriteBatch
 
 
@@ -172,18 +173,10 @@ class Collection:
 
     def verify(self) -> list[str]:
         """Read every file of the last commit and say what is wrong, a line each; none means whole."""
-        found: list[str] = []
         try:
-            self.refresh()
+            return problems(self.folder)
         except LexiscopeError as error:
-            found.append(str(error))
-        for entry in self._state.snapshot.manifest.segments:
-            for name, known in entry.files.items():
-                try:
-                    check_content(self.folder / SEGMENTS / str(entry.number) / name, known)
-                except LexiscopeError as error:
-                    found.append(str(error))
-        return list(dict.fromkeys([*found, *self.documents.problems()]))
+            return [str(error)]
 
     def close(self) -> None:
         """Let go of the documents; the index stays usable."""

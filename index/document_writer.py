@@ -84,6 +84,18 @@ class DocumentWriter:
         with sqlite_errors(self.path):
             return [id for value in values for (id,) in self._connection.execute(query, (to_sql(value),))]
 
+    def forget_stamps(self, accounted: Int64) -> None:
+        """Take the stamp from all documents of each source that has a document which is not accounted for."""
+        with sqlite_errors(self.path):
+            rows = self._connection.execute(f"SELECT {COLUMNS} FROM documents").fetchall()
+            known = np.isin(np.array([row[0] for row in rows], np.int64), accounted)
+            sources = {row[3] for row, here in zip(rows, known.tolist(), strict=True) if not here}
+            unstamped = [(*row[:4], "", row[5]) for row in rows if row[3] in sources]
+            self._connection.executemany(
+                "UPDATE documents SET stamp = '', checksum = ? WHERE id = ?",
+                [(checksum(row), row[0]) for row in unstamped],
+            )
+
     def commit(self) -> None:
         """Make the transaction durable."""
         with sqlite_errors(self.path):

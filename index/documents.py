@@ -23,12 +23,14 @@ import numpy as np
 import numpy.typing as npt
 
 from lexiscope.errors import DamagedIndex, IndexFolderError, IndexLocked, UnknownDocument, printable
+from lexiscope.index.files import REMEDY
 from lexiscope.index.inverted import InvertedIndex, Selection, check_ids
 from lexiscope.index.vectors import Int64
 
 DOCUMENTS = "documents.sqlite"
 COLUMNS = "id, key, kind, source, stamp, fields, checksum"
 _VALUES_A_QUERY = 500
+_SELECTIONS_KEPT = 64
 _Row = tuple[Any, ...]
 
 
@@ -56,7 +58,7 @@ class DocumentStore:
         self._index = index
         self._path = folder / DOCUMENTS
         self._lock = threading.Lock()
-        self._selections: dict[str, Selection] = {}
+        self._selections: dict[tuple[Any, ...], Selection] = {}
         with sqlite_errors(self._path):
             connection = _open_pinned(self._path)
         self._connection = connection
@@ -76,10 +78,7 @@ class DocumentStore:
         found = {row[0]: row for row in self._where("id", np.unique(wanted).tolist())}
         missing = [id for id in wanted.tolist() if id not in found]
         if missing:
-            raise DamagedIndex(
-                f"{printable(self._path)} has lost the document {missing[0]}: "
-                "restore the folder from a backup, or index it anew"
-            )
+            raise DamagedIndex(f"{printable(self._path)} has lost the document {missing[0]}: {REMEDY}")
         return [self._document(found[id]) for id in wanted.tolist()]
 
     def find(
@@ -104,19 +103,55 @@ class DocumentStore:
             if (kind is None or document.kind == kind) and (wanted is None or document.key in wanted)
         ]
 
-    def ids(self, *, kind: str | None = None, sources: Iterable[str] | None = None) -> Int64:
-        """Return the ids of the live documents that meet every given condition, ascending."""
-        if sources is not None:
-            rows = [(row[0], row[2]) for row in self._where("source", sources)]
-        else:
-            rows = self._fetch("SELECT id, kind FROM documents")
-        return np.sort(np.array([id for id, of in self._live(rows) if kind is None or of == kind], np.int64))
+    def ids(
+        self,
+        *,
+        kind: str | None = None,
+        sources: Iterable[str] | None = None,
+        prefix: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+    ) -> Int64:
+        """Return the ids of the live documents that meet every given condition, ascending.
 
-    def select(self, kind: str) -> Selection:
-        """Return the documents of a kind for `InvertedIndex.search(only=…)`, looked up once a snapshot."""
-        if kind not in self._selections:
-            self._selections[kind] = self._index.select(self.ids(kind=kind))
-        return self._selections[kind]
+        Args:
+            kind: "image" or "chapter".
+            sources: they come from one of these files.
+            prefix: their source begins so: a folder, say.
+            since: they end after this moment of their episode, in seconds; without times nothing is met.
+            until: they begin before this moment.
+        """
+        rows = self._fetch("SELECT id, kind, source, fields FROM documents")
+        wanted = None if sources is None else set(sources)
+
+        def meets(of: str, source: str, fields: str) -> bool:
+            return (
+                (kind is None or of == kind)
+                and (wanted is None or source in wanted)
+                and (prefix is None or source.startswith(prefix))
+                and _within(fields, since, until)
+            )
+
+        with sqlite_errors(self._path):
+            found = [id for id, of, source, fields in self._live(rows) if meets(of, from_sql(source), fields)]
+        return np.sort(np.array(found, np.int64))
+
+    def select(
+        self,
+        kind: str | None = None,
+        *,
+        prefix: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+    ) -> Selection:
+        """Return documents for `InvertedIndex.search(only=…)`, looked up once a snapshot; see `ids`."""
+        asked = (kind, prefix, since, until)
+        if asked not in self._selections:
+            if len(self._selections) >= _SELECTIONS_KEPT:
+                self._selections.clear()
+            ids = self.ids(kind=kind, prefix=prefix, since=since, until=until)
+            self._selections[asked] = self._index.select(ids)
+        return self._selections[asked]
 
     def stamps(self) -> dict[str, str]:
         """Return the stamp of every source that has live documents."""
@@ -144,6 +179,11 @@ class DocumentStore:
         found += [f"{printable(self._path)}: the document {id} was altered" for id in altered]
         return found + [f"{printable(self._path)}: the document {id} is lost" for id in lost.tolist()]
 
+    def whole(self) -> Int64:
+        """Return the ids of the live documents that are as they were written, ascending."""
+        rows = self._live(self._fetch(f"SELECT {COLUMNS} FROM documents"))
+        return np.sort(np.array([row[0] for row in rows if row[6] == _checksum_read(row)], np.int64))
+
     def _where(self, column: str, values: Iterable[Any]) -> list[_Row]:
         wanted = [to_sql(value) if isinstance(value, str) else value for value in dict.fromkeys(values)]
         rows: list[_Row] = []
@@ -163,12 +203,21 @@ class DocumentStore:
 
     def _document(self, row: _Row) -> Document:
         if row[6] != _checksum_read(row):
-            raise DamagedIndex(
-                f"{printable(self._path)}: the document {row[0]} was altered: "
-                "restore the folder from a backup, or index it anew"
-            )
+            raise DamagedIndex(f"{printable(self._path)}: the document {row[0]} was altered: {REMEDY}")
         id, key, kind, source, stamp, fields = row[:6]
         return Document(id, from_sql(key), kind, from_sql(source), from_sql(stamp), json.loads(fields))
+
+
+def _within(fields: str, since: float | None, until: float | None) -> bool:
+    """Whether a document's times, if that is asked, meet a range."""
+    if since is None and until is None:
+        return True
+    known = json.loads(fields)
+    start, end = known.get("start"), known.get("end")
+    if start is None:
+        return False
+    last = start if end is None else end
+    return (since is None or last >= since) and (until is None or start < until)
 
 
 def _open_pinned(path: Path) -> sqlite3.Connection:
@@ -251,6 +300,4 @@ def sqlite_errors(path: Path) -> Iterator[None]:
             raise IndexFolderError(
                 f"{name}: cannot be used ({what}); nothing stored is lost: see to the disk and its rights"
             ) from error
-        raise DamagedIndex(
-            f"{name} is damaged ({what}): restore the folder from a backup, or index it anew"
-        ) from error
+        raise DamagedIndex(f"{name} is damaged ({what}): {REMEDY}") from error

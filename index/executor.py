@@ -4,89 +4,108 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from lexiscope.index.arrays import Best, Queries, Scratch, no_hits
-from lexiscope.index.effort import Effort
+from lexiscope.index.arrays import Queries, Scratch, no_hits
 from lexiscope.index.segment import LiveSegment, Segment
-from lexiscope.index.vectors import Float32, Int32, Int64, UInt8, frozen
+from lexiscope.index.vectors import Float32, Float64, Int32, Int64, UInt8, frozen
 
 # A few milliseconds of work, so that threads neither wait for each other nor for the next task.
 QUERIES_A_TASK = 16
 _OF_THREAD = threading.local()
 
 
-def search_segment(
-    part: LiveSegment, chosen: Int32 | None, queries: Queries, k: int, efforts: Sequence[Effort]
-) -> tuple[Int64, Float32]:
-    """Find the best k of one segment for each query.
+class Plan(NamedTuple):
+    """A segment with the rows of it that may be hits; made once for many queries."""
+
+    segment: Segment
+    candidates: Int32 | None  # so few that they are read one by one
+    allowed: UInt8  # otherwise: a mask, of length 0 where all are allowed
+
+
+def plan(part: LiveSegment, chosen: Int32 | None) -> Plan | None:
+    """Decide how to search a segment.
 
     Args:
         part: The segment with its delete marks.
         chosen: The live rows that may be hits, ascending; None for all.
-        queries: Canonical rows.
-        k: Places a query.
-        efforts: How hard to try, for each query.
 
     Returns:
-        ids int64 and scores float32, both (queries, k): best first, ties by smaller id, -1 and 0 where there
-        is no hit.
+        None where no row may be a hit.
     """
-    n = len(queries.pointers) - 1
-    best = no_hits(n, k)
+    segment = part.segment
     if len(part) == 0 or (chosen is not None and len(chosen) == 0):
-        return best
-    _over_cores(_task(part, chosen, queries, best, efforts), n)
-    return np.where(best.rows >= 0, part.segment.ids[best.rows], -1), best.scores
+        return None
+    # Reading the weights of a few rows costs less than one pass over the bounds of all.
+    if chosen is not None and len(chosen) * segment.nnz < len(segment) ** 2:
+        return Plan(segment, chosen, part.allowed)
+    return Plan(segment, None, part.allowed if chosen is None else _mask(chosen, len(segment)))
 
 
-def _task(
-    part: LiveSegment, chosen: Int32 | None, queries: Queries, best: Best, efforts: Sequence[Effort]
-) -> Callable[[int, int], None]:
-    """Return the function that answers the queries from its first to before its second argument."""
+def search(
+    planned: Plan, queries: Queries, k: int, cutoffs: Float64, shares: Float64
+) -> tuple[Int64, Float32]:
+    """Find the best k of one segment for each query.
+
+    Args:
+        planned: See `plan`.
+        queries: n canonical rows.
+        k: Places a query.
+        cutoffs: (n,) with the shares the efforts, see `effort`.
+        shares: (n,).
+
+    Returns:
+        ids int64 and scores float32, both (n, k): best first, ties by smaller id, -1 and 0 where there is no
+        hit.
+    """
     from lexiscope.index.kernels import search_postings, search_rows
 
-    segment = part.segment
-    if chosen is not None and len(chosen) * segment.nnz < len(segment) ** 2:
-        # Reading the weights of the few costs less than one pass over all rows' bounds.
-        return lambda first, last: search_rows(
-            queries, first, last, chosen, segment.forward, scratch(segment).dense, best
-        )
-    allowed = part.allowed if chosen is None else _mask(chosen, len(segment))
-    cutoffs, shares = np.array(efforts, np.float64).reshape(-1, 2).T.copy()
-    return lambda first, last: search_postings(
-        queries,
-        first,
-        last,
-        cutoffs,
-        shares,
-        segment.postings,
-        segment.forward,
-        allowed,
-        scratch(segment),
-        best,
-        np.zeros(2, np.int64),
-    )
+    n = len(queries.pointers) - 1
+    best = no_hits(n, k)
+    segment, candidates, allowed = planned
+
+    def answer(first: int, last: int) -> None:
+        own = scratch(segment)
+        if candidates is not None:
+            search_rows(queries, first, last, candidates, segment.forward, own.dense, best)
+            return
+        parts = segment.postings, segment.forward, allowed, own, best, np.zeros(2, np.int64)
+        search_postings(queries, first, last, cutoffs, shares, *parts)
+
+    over_cores(answer, n)
+    ids = segment.ids[best.rows]
+    ids[best.rows < 0] = -1
+    return ids, best.scores
 
 
 def scratch(segment: Segment) -> Scratch:
     """Return this thread's memory for searching a segment; what one search left is used by the next."""
-    from lexiscope.index.kernels import BLOCK, WINDOW
+    held: tuple[Segment, Scratch] | None = getattr(_OF_THREAD, "held", None)
+    if held is not None and held[0] is segment:
+        return held[1]
+    fitting = _fitting(segment, None if held is None else held[1])
+    _OF_THREAD.held = segment, fitting
+    return fitting
 
-    rows = max(1, -(-len(segment) // WINDOW)) * WINDOW
-    held: Scratch | None = getattr(_OF_THREAD, "scratch", None)
-    if held is None or len(held.sums) < rows or len(held.dense) < segment.columns:
-        most, widest = (rows, 0) if held is None else (max(rows, len(held.sums)), len(held.dense))
-        _OF_THREAD.scratch = held = Scratch(
-            np.zeros(most, np.uint16),
-            np.zeros(most // BLOCK, np.uint16),
-            np.zeros(max(widest, segment.columns), np.float32),
-        )
-    blocks = -(-len(segment) // BLOCK)
-    return Scratch(held.sums[:rows], held.maxima[:blocks], held.dense[: segment.columns])
+
+def _fitting(segment: Segment, held: Scratch | None) -> Scratch:
+    from lexiscope.index.bucket_kernels import WINDOW
+    from lexiscope.index.kernels import BLOCK
+
+    rows, blocks = max(1, -(-len(segment) // WINDOW)) * WINDOW, -(-len(segment) // BLOCK)
+    sums, maxima, dense = held or (np.empty(0, np.uint16), np.empty(0, np.uint16), np.empty(0, np.float32))
+    return Scratch(_at_least(sums, rows), _at_least(maxima, blocks), _at_least(dense, segment.columns))
+
+
+def _at_least(array: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
+    """The first elements of an array of zeros, or of a new one where it is too short."""
+    whole = array if array.base is None else array.base
+    return whole[:size] if len(whole) >= size else np.zeros(size, array.dtype)[:]
 
 
 def _mask(chosen: Int32, n: int) -> UInt8:
@@ -95,7 +114,7 @@ def _mask(chosen: Int32, n: int) -> UInt8:
     return frozen(mask, np.uint8)
 
 
-def _over_cores(task: Callable[[int, int], None], n: int) -> None:
+def over_cores(task: Callable[[int, int], None], n: int) -> None:
     """Run the task over 0 … n - 1 in as many threads as there are cores; the kernels hold no GIL.
 
     Threads of ours rather than numba's prange: the same kernel serves one query and a thousand, and several

@@ -21,6 +21,8 @@ import numpy.typing as npt
 from lexiscope.errors import DamagedIndex, IndexFolderError, printable
 
 _CHUNK = 1 << 22
+#: What to do about a damaged file.
+REMEDY = "mend the index with `lexiscope check --repair`, restore the folder from a backup, or index it anew"
 
 
 @dataclass(frozen=True)
@@ -87,9 +89,7 @@ def open_array(path: Path, dtypes: tuple[type[np.generic], ...]) -> npt.NDArray[
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
-        raise DamagedIndex(
-            f"{printable(path)} is missing: restore the folder from a backup, or index it anew"
-        ) from None
+        raise DamagedIndex(f"{printable(path)} is missing: {REMEDY}") from None
     except (ValueError, EOFError, OSError, SyntaxError) as error:
         raise damaged(path, f"cannot be read ({type(error).__name__})") from error
     if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype not in dtypes:
@@ -103,9 +103,7 @@ def check_size(path: Path, entry: FileEntry) -> None:
     try:
         size = path.stat().st_size
     except FileNotFoundError:
-        raise DamagedIndex(
-            f"{printable(path)} is missing: restore the folder from a backup, or index it anew"
-        ) from None
+        raise DamagedIndex(f"{printable(path)} is missing: {REMEDY}") from None
     if size != entry.size:
         raise damaged(path, f"has {size} bytes instead of {entry.size}")
 
@@ -126,7 +124,7 @@ def check_content(path: Path, entry: FileEntry) -> None:
 
 def damaged(path: Path, what: str) -> DamagedIndex:
     """Return the error for a damaged file."""
-    return DamagedIndex(f"{printable(path)} {what}: restore the folder from a backup, or index it anew")
+    return DamagedIndex(f"{printable(path)} {what}: {REMEDY}")
 
 
 @contextmanager

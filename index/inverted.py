@@ -5,27 +5,24 @@ from __future__ import annotations
 import math
 import operator
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array, sparray, spmatrix
 
 from lexiscope.errors import InvalidValue, UnknownDocument
-from lexiscope.index.arrays import Queries, as_queries, as_query, no_hits
+from lexiscope.index.arrays import as_queries, no_hits
 from lexiscope.index.calibration import calibrated
-from lexiscope.index.effort import Effort
-from lexiscope.index.executor import better_of, search_segment
+from lexiscope.index.effort import TERMS, Effort
+from lexiscope.index.executor import Plan, better_of, plan, search
+from lexiscope.index.searcher import Part, Searcher
 from lexiscope.index.segment import LiveSegment, Weights, build_segment, merge_segments
-from lexiscope.index.vectors import Float32, Int32, Int64, check_rows, concatenate
+from lexiscope.index.vectors import Float32, Float64, Int32, Int64, check_rows, concatenate
 
 _NONE_DELETED: Int32 = np.empty(0, np.int32)
-
-
-Searcher: TypeAlias = Callable[[npt.NDArray[np.integer], npt.NDArray[np.floating]], tuple[Int64, Float32]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +71,7 @@ class InvertedIndex:
             InvalidValue: A weight is negative or not finite (the row is named), or ids are repeated or
                 negative.
         """
-        checked = check_rows(rows).copy()
+        checked = check_rows(rows)
         wanted = np.arange(len(checked)) if ids is None else check_ids(ids)
         sample = None if queries is None else check_rows(queries, checked.columns)
         segment = calibrated(build_segment(wanted, checked, check_weights(weights)), sample)
@@ -157,7 +154,12 @@ class InvertedIndex:
         k = check_k(k)
         check_recall(recall)
         asked = as_queries(check_rows(queries, self.vocabulary_size))
-        return self._search(asked, k, recall, effort, None if only is None else self._selection(only))
+        selection = None if only is None else self._selection(only)
+        best: tuple[Int64, Float32] | None = None
+        for planned, cutoffs, shares in self._plans(k, recall, effort, np.diff(asked.pointers), selection):
+            found = search(planned, asked, k, cutoffs, shares)
+            best = found if best is None else better_of(best, found)
+        return best or no_hits(len(asked.pointers) - 1, k)
 
     def searcher(
         self,
@@ -167,7 +169,7 @@ class InvertedIndex:
         effort: Effort | None = None,
         only: npt.ArrayLike | Selection | None = None,
     ) -> Searcher:
-        """Return a function that answers one query (terms, weights) at a time, with nothing around it.
+        """Return a function that answers one query (terms, weights) at a time, with little around it.
 
         Args:
             k: As recall, effort and only: see `search`.
@@ -178,33 +180,28 @@ class InvertedIndex:
         k = check_k(k)
         check_recall(recall)
         selection = None if only is None else self._selection(only)
+        lengths = np.array([0, *(most + 1 for most in TERMS[:-1])])  # one question of each class
+        parts = [
+            Part(planned, cutoffs[:, None], shares[:, None])
+            for planned, cutoffs, shares in self._plans(k, recall, effort, lengths, selection)
+        ]
+        return Searcher(parts, k, self.vocabulary_size)
 
-        def search(
-            terms: npt.NDArray[np.integer], weights: npt.NDArray[np.floating]
-        ) -> tuple[Int64, Float32]:
-            ids, scores = self._search(
-                as_query(terms, weights, self.vocabulary_size), k, recall, effort, selection
-            )
-            return ids[0], scores[0]
-
-        return search
-
-    def _search(
+    def _plans(
         self,
-        asked: Queries,
         k: int,
         recall: float | None,
         effort: Effort | None,
+        lengths: Int64,
         selection: Selection | None,
-    ) -> tuple[Int64, Float32]:
-        lengths = np.diff(asked.pointers)
-        best: tuple[Int64, Float32] | None = None
+    ) -> Iterator[tuple[Plan, Float64, Float64]]:
+        """For each segment with rows that may be hits: how to search it, and how hard for each question."""
         for number, part in enumerate(self.parts):
-            chosen = None if selection is None else selection.rows[number]
-            efforts = [effort] * len(lengths) if effort else part.segment.efforts_for(recall, k, lengths)
-            found = search_segment(part, chosen, asked, k, efforts)
-            best = found if best is None else better_of(best, found)
-        return best or no_hits(len(lengths), k)
+            planned = plan(part, None if selection is None else selection.rows[number])
+            if planned is not None:
+                efforts = [effort] * len(lengths) if effort else part.segment.efforts_for(recall, k, lengths)
+                cutoffs, shares = np.array(efforts, np.float64).reshape(-1, 2).T.copy()
+                yield planned, cutoffs, shares
 
     def select(self, ids: npt.ArrayLike) -> Selection:
         """Look up ids once, for several searches with one filter; ids that are not live are passed over."""

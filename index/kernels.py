@@ -23,17 +23,34 @@ from __future__ import annotations
 import numpy as np
 
 from lexiscope.index.arrays import Best, Forward, Postings, Queries, Scratch
+from lexiscope.index.bucket_kernels import WINDOW_BITS, weight_at
 from lexiscope.index.heap import offer, sort
 from lexiscope.index.jit import jit
 from lexiscope.index.vectors import Float32, Float64, Int32, Int64, UInt8, UInt16
 
-WINDOW_BITS = 16  # as in `bucket_kernels`
-WINDOW = 1 << WINDOW_BITS
 BLOCK = 64  # bounds that share a maximum
 GREATEST = 65_535  # bound
 BITS = 6  # of a bound, the last, that the histogram does not tell apart
 MOST = 16  # rows rescored for a hit (of at least ten), more or less, where the answer may be approximate
 SLACK = 1e-5  # by which a float32 sum of products may be off
+
+
+@jit
+def in_order(terms: Int32, columns: int) -> bool:
+    """Whether terms ascend, each once, within the vocabulary."""
+    for place in range(len(terms) - 1):
+        if terms[place] >= terms[place + 1]:
+            return False
+    return len(terms) == 0 or (terms[0] >= 0 and terms[-1] < columns)
+
+
+@jit
+def positive(weights: Float32) -> bool:
+    """Whether all weights are finite and above zero."""
+    for weight in weights:
+        if not 0 < weight < np.inf:
+            return False
+    return True
 
 
 @jit
@@ -173,14 +190,13 @@ def _cut(scratch: Scratch, wanted: int) -> int:
 def score_row(row: int, forward: Forward, dense: Float32) -> np.float32:
     """Σ_t q_t d_t over the terms of a row, ascending; `dense` holds the query."""
     score = np.float32(0)
-    scale = forward.scales[row] if len(forward.scales) > 0 else np.float32(1)
     begin = np.uint64(max(forward.pointers[row], 0))
     end = np.uint64(max(min(forward.pointers[row + 1], len(forward.terms)), 0))
     limit = np.uint64(len(dense))
     for place in range(begin, end):
         term = np.uint64(forward.terms[place])
         if term < limit:
-            score += dense[term] * (scale * np.float32(forward.weights[place]))
+            score += dense[term] * weight_at(forward, row, place)
     return score
 
 

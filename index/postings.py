@@ -11,37 +11,34 @@ from __future__ import annotations
 
 import numpy as np
 
-from lexiscope.index.arrays import Postings
-from lexiscope.index.vectors import Int32, Int64, Rows
+from lexiscope.index.arrays import Forward, Postings
 
 
-def make_postings(rows: Rows) -> Postings:
-    """Sort canonical rows into buckets: one pass counts, one fills; all postings are never sorted."""
-    from lexiscope.index.bucket_kernels import LEVELS, WINDOW, count_levels, fill_buckets
+def make_postings(forward: Forward) -> Postings:
+    """Sort rows into buckets: passes that count, and one that fills; all postings are never sorted.
 
-    holders = np.bincount(rows.terms) if len(rows.terms) else np.zeros(0, np.int64)
+    Beside its result it needs memory for 16 numbers a term and window, however many postings there are.
+
+    Args:
+        forward: the rows.
+    """
+    from lexiscope.index.bucket_kernels import LEVELS, WINDOW, count_levels, count_terms, fill_buckets
+
+    width = int(forward.terms.max()) + 1 if len(forward.terms) else 0
+    holders, greatest = np.zeros(width, np.int64), np.zeros(width, np.float32)
+    count_terms(forward, holders, greatest)
     terms = np.flatnonzero(holders)
-    slots = _slots(rows.terms, terms)
-    greatest = np.zeros(len(terms), np.float32)
-    np.maximum.at(greatest, slots, rows.weights)
-    windows = max(1, -(-len(rows) // WINDOW))
-    sorted_ = rows.pointers, slots, rows.weights, greatest, windows
+    slots = np.zeros(width, np.int32)
+    slots[terms] = np.arange(len(terms))
+    windows = max(1, -(-(len(forward.pointers) - 1) // WINDOW))
     levels = np.zeros(len(terms) * windows * LEVELS, np.int64)
-    count_levels(*sorted_, levels)
+    count_levels(forward, slots, greatest, windows, levels)
     used = np.flatnonzero(levels)
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(levels[used])])
     levels[used] = np.arange(len(used))
-    places = np.empty(len(slots), np.uint16)
+    places = np.empty(len(forward.terms), np.uint16)
     bounds = np.zeros(len(used), np.float32)
-    fill_buckets(*sorted_, levels, starts[:-1].copy(), places, bounds)
+    fill_buckets(forward, slots, greatest, windows, levels, starts[:-1].copy(), places, bounds)
     lists = np.searchsorted(used, np.arange(len(terms) * windows + 1) * LEVELS)
     narrow = lists.astype(np.uint32), starts.astype(np.uint32)  # a segment has fewer than 2³² weights
     return Postings(terms.astype(np.int32), *narrow, bounds, places)
-
-
-def _slots(terms: Int32, occurring: Int64) -> Int32:
-    """The number of each term among those that occur, (nnz,)."""
-    number = np.zeros(int(occurring[-1]) + 1 if len(occurring) else 0, np.int32)
-    number[occurring] = np.arange(len(occurring), dtype=np.int32)
-    slots: Int32 = number[terms]
-    return slots

@@ -8,7 +8,7 @@ segment of one picture does not pay for the whole vocabulary.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Literal, TypeAlias
 
@@ -167,18 +167,14 @@ def build_segment(ids: Int64, rows: Rows, weights: Weights = "float32") -> Segme
         InvalidValue: Ids are negative or repeated, or there are more than 2³¹ - 1 rows or 2³² - 1 weights.
     """
     ids, rows = _in_order(ids, rows)
-    codes: UInt8 | Float32 = rows.weights
-    scales: Float32 = np.empty(0, np.float32)
-    if weights == "uint8":
-        codes, scales = as_bytes(rows)
-        rows = replace(rows, weights=as_floats(codes, scales, rows.pointers))
-    postings = make_postings(rows)
+    forward = _forward(rows, weights)
+    postings = make_postings(forward)
     return Segment(
-        ids=frozen(ids, np.int64),
-        row_pointers=frozen(rows.pointers, np.int64),
-        row_terms=frozen(rows.terms, np.uint16 if rows.columns <= NARROW else np.int32),
-        row_weights=frozen(codes, codes.dtype.type),
-        row_scales=frozen(scales, np.float32),
+        ids=frozen(ids.copy(), np.int64),
+        row_pointers=forward.pointers,
+        row_terms=forward.terms,
+        row_weights=forward.weights,
+        row_scales=forward.scales,
         terms=frozen(postings.terms, np.int32),
         bucket_lists=frozen(postings.lists, np.uint32),
         bucket_starts=frozen(postings.starts, np.uint32),
@@ -186,6 +182,22 @@ def build_segment(ids: Int64, rows: Rows, weights: Weights = "float32") -> Segme
         posting_places=frozen(postings.places, np.uint16),
         efforts=frozen(np.empty(0), np.float32),
         columns=rows.columns,
+    )
+
+
+def _forward(rows: Rows, weights: Weights) -> Forward:
+    """Copy rows, out of reach of whoever passed them in, as compactly as they are stored."""
+    terms = rows.terms.astype(np.uint16 if rows.columns <= NARROW else np.int32)
+    codes: UInt8 | Float32
+    if weights == "uint8":
+        codes, scales = as_bytes(rows)
+    else:
+        codes, scales = rows.weights.copy(), np.empty(0, np.float32)
+    return Forward(
+        frozen(rows.pointers.copy(), np.int64),
+        frozen(terms, terms.dtype.type),
+        frozen(codes, codes.dtype.type),
+        frozen(scales, np.float32),
     )
 
 

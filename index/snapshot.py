@@ -32,7 +32,7 @@ from lexiscope.index.inverted import InvertedIndex
 from lexiscope.index.lock import LOCK, writer_lock
 from lexiscope.index.manifest import Manifest, SegmentEntry
 from lexiscope.index.segment import ARRAYS, LiveSegment, Segment, build_segment
-from lexiscope.index.vectors import check_rows
+from lexiscope.index.vectors import Int32, Int64, Rows, check_rows
 
 SEGMENTS = "segments"
 CHECKED_AT_OPENING = (
@@ -85,16 +85,44 @@ def _open(folder: Path, manifest: Manifest, opened: Mapping[int, Segment]) -> Sn
         for name, known in sorted(fresh.items(), key=lambda item: item[1].size):
             budget -= known.size
             (check_content if budget >= 0 else check_size)(place / name, known)
-        segment = opened.get(entry.number) or _open_segment(place, entry, manifest.vocabulary_size)
-        parts.append(LiveSegment(segment, _open_marks(place, entry, len(segment))))
-        if len(segment) != entry.rows or len(parts[-1].deleted) != entry.deleted:
-            raise damaged(place, "does not have the rows that the manifest says")
+        parts.append(open_part(folder, entry, manifest.vocabulary_size, opened.get(entry.number)))
     return Snapshot(manifest, InvertedIndex(parts, manifest.vocabulary_size, manifest.fingerprint))
 
 
+def open_part(folder: Path, entry: SegmentEntry, columns: int, segment: Segment | None = None) -> LiveSegment:
+    """Open what an entry stands for, its files unread.
+
+    Args:
+        folder: The index.
+        entry: Of its manifest.
+        columns: Terms in the vocabulary.
+        segment: The segment, where it is open already.
+
+    Raises:
+        DamagedIndex: A file is missing, or they do not belong together.
+    """
+    place = folder / SEGMENTS / str(entry.number)
+    segment = segment or _open_segment(place, entry, columns)
+    part = LiveSegment(segment, _open_marks(place, entry, len(segment)))
+    if len(segment) != entry.rows or len(part.deleted) != entry.deleted:
+        raise damaged(place, "does not have the rows that the manifest says")
+    return part
+
+
+def open_rows(folder: Path, entry: SegmentEntry, columns: int) -> tuple[Int64, Rows, Int32]:
+    """Read the ids, rows and delete marks of a segment, and nothing of its postings.
+
+    Raises:
+        DamagedIndex: A file is missing, or they do not belong together.
+    """
+    place = folder / SEGMENTS / str(entry.number)
+    ids, rows = _rows(place, columns)
+    return ids, rows, _open_marks(place, entry, len(ids))
+
+
 def _open_segment(place: Path, entry: SegmentEntry, columns: int) -> Segment:
-    if "bucket_lists.npy" not in entry.files:
-        return _open_first_format(place, columns)
+    if "bucket_lists.npy" not in entry.files:  # format 1 stored other postings
+        return build_segment(*_rows(place, columns))
     arrays = {name: open_array(place / f"{name}.npy", dtypes) for name, dtypes in ARRAYS.items()}
     segment = Segment(**arrays, columns=columns)  # type: ignore[arg-type]
     try:
@@ -104,12 +132,15 @@ def _open_segment(place: Path, entry: SegmentEntry, columns: int) -> Segment:
     return segment
 
 
-def _open_first_format(place: Path, columns: int) -> Segment:
-    """Make the postings of a segment of format 1, which stored others, out of its rows."""
+def _rows(place: Path, columns: int) -> tuple[Int64, Rows]:
+    """The ids and rows of a segment, in memory."""
     names = "ids", "row_pointers", "row_terms", "row_weights"
-    ids, *rows = (np.array(open_array(place / f"{name}.npy", ARRAYS[name])) for name in names)
+    ids, pointers, terms, weights = (np.array(open_array(place / f"{n}.npy", ARRAYS[n])) for n in names)
+    if weights.dtype == np.uint8:
+        units = open_array(place / "row_scales.npy", ARRAYS["row_scales"])
+        weights = weights * np.repeat(units, np.diff(pointers))
     try:
-        return build_segment(ids, check_rows(csr_array((*rows[:0:-1], rows[0]), (len(ids), columns))))
+        return ids, check_rows(csr_array((weights, terms, pointers), shape=(len(ids), columns)))
     except (LexiscopeError, ValueError) as error:
         raise damaged(place, "holds arrays that do not belong together") from error
 

@@ -281,3 +281,19 @@ def test_evaluate_retrieval(run, files, tmp_path, model_folder):
     assert (tmp_path / "run.trec").is_file()
     done = run("evaluate", "retrieval", data, "--model", model_folder)
     assert "text → image" in done.stdout
+
+
+def test_check_says_what_is_wrong_and_mends_it(library, run):
+    folder = library.collection.folder
+    assert run("check", folder).stdout.strip().endswith(": whole")
+    assert json.loads(run("check", folder, "--json").stdout) == {"problems": [], "repaired": False}
+    file = next(folder.rglob("bucket_bounds.npy"))
+    file.write_bytes(file.read_bytes()[:-1])
+    damaged = run("check", folder)
+    assert "--repair" in one_line(damaged)
+    assert "bucket_bounds.npy" in damaged.stderr
+    mended = json.loads(run("check", folder, "--repair", "--json").stdout)
+    assert mended["repaired"] and mended["lost"] == 0 < mended["kept"]
+    next(folder.rglob("row_weights.npy")).unlink()
+    assert "0 documents kept" in run("check", folder, "--repair").stdout
+    assert run("check", folder).exit_code == 0

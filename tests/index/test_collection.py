@@ -337,3 +337,25 @@ def test_leftovers_are_swept(collection, helpers) -> None:
     assert helpers.add(collection, "b", 1).tolist() == [2]
     assert not orphan.exists() and not (collection.folder / "segments" / "1" / "deleted-9.npy").exists()
     assert collection.verify() == []
+
+
+def test_selections_by_source_prefix_and_time(collection: Collection, helpers) -> None:
+    times = [(0.0, 60.0), (60.0, 125.5), (125.5, None), (None, None)]
+    with collection.write() as batch:
+        for name in ("shows/one.vtt", "shows/two.vtt", "films/one.vtt"):
+            documents = [
+                Document(-1, f"{name}#{n}", "chapter", name, "1", {"start": start, "end": end})
+                for n, (start, end) in enumerate(times)
+            ]
+            batch.add(helpers.rows(4), documents)
+    helpers.add(collection, "shows/a.jpg", 2)
+    documents = collection.documents
+    assert documents.ids(prefix="shows/").tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 12, 13]
+    assert documents.ids(prefix="shows/", kind="image").tolist() == [12, 13]
+    assert documents.ids(since=60.0, until=100.0, prefix="films").tolist() == [8, 9]
+    assert documents.ids(since=125.5, sources=["shows/one.vtt"]).tolist() == [1, 2]
+    assert documents.ids(until=0.5).tolist() == [0, 4, 8]
+    only = documents.select("chapter", prefix="shows/two", since=61)
+    found, _ = collection.index.search(helpers.rows(20), 5, only=only)
+    assert set(found[found >= 0].tolist()) <= {5, 6}
+    assert documents.select("chapter", prefix="shows/two", since=61) is only

@@ -9,10 +9,8 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from lexiscope.errors import InvalidValue
-from lexiscope.index import Collection, InvertedIndex, calibration, kernels
+from lexiscope.index import Collection, InvertedIndex, bucket_kernels, calibration
 from lexiscope.index.brute_force import search_brute_force
-from lexiscope.index.bucket_kernels import LEVELS
-from lexiscope.index.bucket_kernels import WINDOW as BUCKET_WINDOW
 from lexiscope.index.effort import EXACT, Effort, cheapest
 from lexiscope.index.quantised import as_bytes, as_floats
 from lexiscope.index.vectors import check_rows
@@ -187,20 +185,15 @@ def test_a_wide_vocabulary_takes_wider_terms() -> None:
 
 
 def test_rows_in_several_windows_with_an_asked_recall() -> None:
-    n = 2 * kernels.WINDOW + 300
+    n = 2 * bucket_kernels.WINDOW + 300
     chance = np.random.default_rng(0)
     terms = np.sort(chance.integers(0, 200, (n, 3)), axis=1)
     values = chance.lognormal(size=3 * n).astype(np.float32)
     rows = csr_array((values, terms.ravel(), np.arange(0, 3 * n + 1, 3)), shape=(n, 200))
     rows.sum_duplicates()
     index = InvertedIndex.build(rows)
-    queries = rows[[5, kernels.WINDOW + 5, 2 * kernels.WINDOW + 5]]
+    queries = rows[[5, bucket_kernels.WINDOW + 5, 2 * bucket_kernels.WINDOW + 5]]
     assert index.search(queries, 5)[1][:, 0] == pytest.approx(
         np.asarray((rows @ queries.T).max(axis=0).todense()).ravel(), rel=1e-5
     )
     assert recall_of(index, queries, 10, 0.9) >= 0.8
-
-
-def test_the_kernels_agree_on_the_layout() -> None:
-    assert kernels.WINDOW == BUCKET_WINDOW == 1 << 16
-    assert LEVELS == 16

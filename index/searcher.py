@@ -1,0 +1,69 @@
+"""One query at a time, with as little around the kernel as can be: for servers, and for measuring."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from lexiscope.errors import InvalidValue
+from lexiscope.index.arrays import Queries, writable
+from lexiscope.index.effort import TERMS
+from lexiscope.index.executor import Plan, better_of, search
+from lexiscope.index.vectors import Float32, Float64, Int64
+
+__all__ = ["Part", "Searcher"]
+
+
+class Part(NamedTuple):
+    """What a query is asked of: a segment, and how hard to try."""
+
+    planned: Plan
+    cutoffs: Float64  # (classes of length, 1)
+    shares: Float64
+
+
+class Searcher:
+    """A function of one query; `InvertedIndex.searcher` makes it. May be called from several threads."""
+
+    def __init__(self, parts: Sequence[Part], k: int, columns: int) -> None:
+        self._parts, self._k, self._columns = parts, k, columns
+
+    def __call__(
+        self, terms: npt.NDArray[np.integer], weights: npt.NDArray[np.floating]
+    ) -> tuple[Int64, Float32]:
+        """Find the best k rows.
+
+        Args:
+            terms: (n,) ascending, each once.
+            weights: (n,) above zero.
+
+        Returns:
+            ids int64 (k,) and scores float32 (k,), best first; -1 and 0 where there are fewer than k hits.
+
+        Raises:
+            InvalidValue: Terms or weights are not so; `InvertedIndex.search` takes and sorts anything.
+        """
+        query = self._query(terms, weights)
+        number = sum(len(terms) > most for most in TERMS)
+        best: tuple[Int64, Float32] | None = None
+        for planned, cutoffs, shares in self._parts:
+            found = search(planned, query, self._k, cutoffs[number], shares[number])
+            best = found if best is None else better_of(best, found)
+        if best is None:
+            return np.full(self._k, -1, np.int64), np.zeros(self._k, np.float32)
+        return best[0][0], best[1][0]
+
+    def _query(self, terms: npt.NDArray[np.integer], weights: npt.NDArray[np.floating]) -> Queries:
+        from lexiscope.index.kernels import in_order, positive
+
+        ids, values = writable(terms, np.int32), writable(weights, np.float32)
+        if len(ids) != len(values) or not in_order(ids, self._columns):
+            raise InvalidValue(
+                f"the terms of a query ascend, each once, from 0 to {self._columns - 1}, one for each weight"
+            )
+        if not positive(values):
+            raise InvalidValue("the weights of a query are finite and above zero: leave the others out")
+        return Queries(np.array([0, len(ids)], np.int64), ids, values)
