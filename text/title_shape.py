@@ -62,10 +62,12 @@ _HOLLOW = frozenset(
 _BETWEEN, _AND = frozenset({"between", "zwischen"}), frozenset({"and", "und"})
 _EMPTY = _HOLLOW | PREPOSITIONS
 _NUMERALS = frozenset(
-    "one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty"
+    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+    " seventeen eighteen nineteen twenty thirty forty fifty"
     " sixty seventy eighty ninety hundred thousand million billion percent"
     " dollars dollar euro euros cents pounds bucks"
-    " zwei drei vier fünf sechs sieben acht neun zehn zwanzig dreißig hundert tausend prozent".split()
+    " zwei drei vier fünf sechs sieben acht neun zehn elf zwölf zwanzig dreißig hundert tausend"
+    " prozent".split()
 )
 _QUANTITY = re.compile(r"\d+(?:[.,/-]\d+)?[%kmxKM]?")  # 3 · 0.2 · 50% · 6-7, but neither 1.2.3 nor #12 nor v2
 _NAMES = frozenset("called named titled namens genannt".split())  # what follows is the title
