@@ -50,13 +50,19 @@ class Collection(NamedTuple):
 
 def load(file: Path, queries: int) -> Collection:
     """Read a collection, and search it exactly."""
-    with np.load(file) as arrays:
-        rows = _csr(arrays["val"], arrays["idx"], arrays["indptr"])
-        asked = _csr(arrays["qval"], arrays["qidx"], arrays["qptr"])[:queries]
+    rows, asked = read_collection(file)
+    asked = asked[:queries]
     known = file.with_suffix(f".{queries}.npy")
     if not known.exists():
         np.save(known, _tenth(rows, asked))
     return Collection(rows, asked, np.load(known))
+
+
+def read_collection(file: Path) -> tuple[csr_array, csr_array]:
+    """Rows and queries of an archive."""
+    with np.load(file) as arrays:
+        rows = _csr(arrays["val"], arrays["idx"], arrays["indptr"])
+        return rows, _csr(arrays["qval"], arrays["qidx"], arrays["qptr"])
 
 
 def _tenth(rows: csr_array, queries: csr_array) -> npt.NDArray[np.float64]:
@@ -67,7 +73,9 @@ def _tenth(rows: csr_array, queries: csr_array) -> npt.NDArray[np.float64]:
 
 def _csr(data: Array, indices: Array, pointers: Array) -> csr_array:
     parts = data.astype(np.float32), indices.astype(np.int32), pointers.astype(np.int64)
-    return csr_array(parts, shape=(len(pointers) - 1, TERMS))
+    rows = csr_array(parts, shape=(len(pointers) - 1, TERMS))
+    rows.sort_indices()
+    return rows
 
 
 def resident(what: str) -> float:

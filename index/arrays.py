@@ -33,6 +33,7 @@ class Postings(NamedTuple):
 class Forward(NamedTuple):
     """The rows as they came in: row r has the terms from pointers[r] to pointers[r + 1]."""
 
+    ids: Int64  # (n,)
     pointers: Int64  # (n + 1,)
     terms: UInt16 | Int32  # (nnz,) ascending within a row; two bytes where they suffice
     weights: Float32 | UInt8  # (nnz,) as bytes, in units of the row's scale
@@ -50,7 +51,7 @@ class Scratch(NamedTuple):
 class Best(NamedTuple):
     """The answers: (queries, k) each; places without a hit are left as they are."""
 
-    rows: Int64
+    ids: Int64
     scores: Float32
 
 
@@ -68,5 +69,7 @@ def writable(array: npt.NDArray[np.generic], dtype: type[np.generic]) -> npt.NDA
 
 
 def no_hits(queries: int, k: int) -> Best:
-    """Answers to be filled: row -1 and score 0 in every place."""
-    return Best(np.full((queries, k), -1, np.int64), np.zeros((queries, k), np.float32))
+    """Answers to be filled: id -1 and score 0 in every place."""
+    ids = np.empty((queries, k), np.int64)
+    ids.fill(-1)
+    return Best(ids, np.zeros((queries, k), np.float32))

@@ -23,16 +23,16 @@ __all__ = ["FEWEST_ROWS", "calibrated"]
 
 FEWEST_ROWS = 10_000  # fewer are searched exactly in less time than a question takes to make
 RECALLS = (0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.995)
-CUTOFFS = (0.02, 0.012, 0.008, 0.005, 0.003, 0.0015)
+CUTOFFS = (0.02, 0.014, 0.01, 0.007, 0.005, 0.003, 0.0015)
 EXACT_CUTOFFS = (0.0, 0.001, 0.002)
-SHARES = (0.1, 0.2)
+SHARES = (0.1, 0.2, 0.4)
 RESERVE = 0.25  # of what may be missed is kept back
 QUESTIONS = 40  # of each kind and class
 LENGTHS = ((3, 15), (15, 51), (51, 151))  # terms of each class, from and below
 KINDS = (1, 3)  # rows that make a question
 _NOISE = 0.8  # standard deviation of the logarithm of a weight's factor
 _SAME = 1 - 1e-6  # scores as good as equal
-_ROW = 80  # postings read in the time that it takes to begin rescoring a row, beside its own terms
+_ROW = 150  # postings read in the time that it takes to begin rescoring a row, beside its own terms
 
 
 def calibrated(segment: Segment, queries: Rows | None = None) -> Segment:
@@ -115,7 +115,7 @@ class _Group:
 
         over_cores(ask, n)
         read, rescored = np.sum(works, axis=0)
-        a_row = _ROW + 2 * segment.nnz / len(segment)
+        a_row = _ROW + 3 * segment.nnz / len(segment)
         return best.scores, float(read + a_row * rescored) / max(1, n)
 
 

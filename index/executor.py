@@ -6,12 +6,14 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from lexiscope.index.arrays import Queries, Scratch, no_hits
+from lexiscope.index.arrays import Best, Queries, Scratch, no_hits
 from lexiscope.index.segment import LiveSegment, Segment
 from lexiscope.index.vectors import Float32, Float64, Int32, Int64, UInt8, frozen
 
@@ -47,9 +49,7 @@ def plan(part: LiveSegment, chosen: Int32 | None) -> Plan | None:
     return Plan(segment, None, part.allowed if chosen is None else _mask(chosen, len(segment)))
 
 
-def search(
-    planned: Plan, queries: Queries, k: int, cutoffs: Float64, shares: Float64
-) -> tuple[Int64, Float32]:
+def search(planned: Plan, queries: Queries, k: int, cutoffs: Float64, shares: Float64) -> Best:
     """Find the best k of one segment for each query.
 
     Args:
@@ -60,27 +60,32 @@ def search(
         shares: (n,).
 
     Returns:
-        ids int64 and scores float32, both (n, k): best first, ties by smaller id, -1 and 0 where there is no
-        hit.
+        ids and scores, both (n, k): best first, ties by smaller id, -1 and 0 where there is no hit.
     """
-    from lexiscope.index.kernels import search_postings, search_rows
-
-    n = len(queries.pointers) - 1
+    kernels, n = _kernels(), len(queries.pointers) - 1
     best = no_hits(n, k)
     segment, candidates, allowed = planned
 
     def answer(first: int, last: int) -> None:
         own = scratch(segment)
         if candidates is not None:
-            search_rows(queries, first, last, candidates, segment.forward, own.dense, best)
+            kernels.search_rows(queries, first, last, candidates, segment.forward, own.dense, best)
             return
         parts = segment.postings, segment.forward, allowed, own, best, np.zeros(2, np.int64)
-        search_postings(queries, first, last, cutoffs, shares, *parts)
+        kernels.search_postings(queries, first, last, cutoffs, shares, *parts)
 
-    over_cores(answer, n)
-    ids = segment.ids[best.rows]
-    ids[best.rows < 0] = -1
-    return ids, best.scores
+    if n <= QUERIES_A_TASK:
+        answer(0, n)
+    else:
+        over_cores(answer, n)
+    return best
+
+
+@cache
+def _kernels() -> ModuleType:
+    from lexiscope.index import kernels
+
+    return kernels
 
 
 def scratch(segment: Segment) -> Scratch:

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numba
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -26,3 +29,23 @@ def jit(function: _Function) -> _Function:
     except RuntimeError:  # numba's answer to a read-only installation and home
         compiled = compile_(**options)(function)
     return compiled
+
+
+def _prefetch(context: Any, array: Any, place: Any) -> Any:  # noqa: ANN401
+    """Ask the processor for the cache line of an array's element that will be read soon; never fails."""
+
+    def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401
+        start = context.make_array(signature.args[0])(context, builder, values[0]).data
+        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        address = builder.bitcast(builder.gep(start, [values[1]]), byte)
+        of_llvm = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        declare: Any = cgutils.get_or_insert_function
+        function = declare(builder.module, of_llvm, "llvm.prefetch.p0")
+        builder.call(function, [address, number(0), number(3), number(1)])  # to read, keep, data
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), build
+
+
+#: `prefetch(array, place)` in a kernel.
+prefetch: Any = intrinsic(_prefetch)

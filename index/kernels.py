@@ -25,12 +25,15 @@ import numpy as np
 from lexiscope.index.arrays import Best, Forward, Postings, Queries, Scratch
 from lexiscope.index.bucket_kernels import WINDOW_BITS, weight_at
 from lexiscope.index.heap import offer, sort
-from lexiscope.index.jit import jit
+from lexiscope.index.jit import jit, prefetch
 from lexiscope.index.vectors import Float32, Float64, Int32, Int64, UInt8, UInt16
 
 BLOCK = 64  # bounds that share a maximum
 GREATEST = 65_535  # bound
 BITS = 6  # of a bound, the last, that the histogram does not tell apart
+LINE = 32  # two-byte numbers in a cache line
+FETCHED = 3  # cache lines of a list that are fetched ahead; the processor guesses the others
+WAITING = 32  # rows fetched together
 MOST = 16  # rows rescored for a hit (of at least ten), more or less, where the answer may be approximate
 SLACK = 1e-5  # by which a float32 sum of products may be off
 
@@ -94,6 +97,25 @@ def _scale(slots: Int64, query_weights: Float32, postings: Postings, windows: in
 
 
 @jit
+def _fetch(slots: Int64, postings: Postings, windows: int) -> None:
+    """Have the memory of all terms on its way at once, in place of waiting for each in turn."""
+    for slot in slots:
+        prefetch(postings.lists, slot * windows)
+    for slot in slots:
+        for window in range(windows):
+            first, last = _buckets(postings, slot, window, windows)
+            if first < last:
+                prefetch(postings.bounds, first)
+                prefetch(postings.starts, first)
+    for slot in slots:
+        for window in range(windows):
+            first, last = _buckets(postings, slot, window, windows)
+            if first < last:
+                for line in range(FETCHED):
+                    prefetch(postings.places, np.int64(postings.starts[first]) + line * LINE)
+
+
+@jit
 def _read(
     slots: Int64,
     query_weights: Float32,
@@ -130,34 +152,41 @@ def _read(
 
 @jit
 def _read_all(
-    slots: Int64, query_weights: Float32, scale: float, cutoff: float, postings: Postings, scratch: Scratch
+    slots: Int64,
+    query_weights: Float32,
+    scale: float,
+    cutoff: float,
+    postings: Postings,
+    allowed: UInt8,
+    scratch: Scratch,
 ) -> tuple[int, int]:
-    """Do `_read` for every window; the most that was not read in any of them, and all postings read."""
+    """Read every window, and set the maxima of its blocks while its sums are in the cache.
+
+    Returns:
+        The most that was not read in any window, and all postings read.
+    """
     windows = len(scratch.sums) >> WINDOW_BITS
     unread, read = 0, 0
     for window in range(windows):
-        sums = scratch.sums[window << WINDOW_BITS : (window + 1) << WINDOW_BITS]
+        begin, end = window << WINDOW_BITS, (window + 1) << WINDOW_BITS
+        sums, mask = scratch.sums[begin:end], allowed[begin:end]
         missing, some = _read(slots, query_weights, scale, cutoff, postings, window, windows, sums)
         unread, read = max(unread, missing), read + some
+        for row in range(len(mask)):  # none, where all rows are allowed
+            if mask[row] == 0:
+                sums[row] = 0
+        _set_maxima(sums, scratch.maxima[begin // BLOCK : end // BLOCK])
     return unread, read
 
 
 @jit
-def _forbid(allowed: UInt8, sums: UInt16) -> None:
-    """Clear the sums of the rows that may not be hits; an empty mask allows all."""
-    for row in range(len(allowed)):
-        if allowed[row] == 0:
-            sums[row] = 0
-
-
-@jit
-def _set_maxima(scratch: Scratch) -> None:
+def _set_maxima(sums: UInt16, maxima: UInt16) -> None:
     """The greatest bound of every block. A fixed count and no branch, so that it becomes vector code."""
-    for block in range(len(scratch.maxima)):
+    for block in range(len(maxima)):
         greatest = np.uint16(0)
         for row in range(block * BLOCK, block * BLOCK + BLOCK):
-            greatest = max(greatest, scratch.sums[row])
-        scratch.maxima[block] = greatest
+            greatest = max(greatest, sums[row])
+        maxima[block] = greatest
 
 
 @jit
@@ -187,13 +216,19 @@ def _cut(scratch: Scratch, wanted: int) -> int:
 
 
 @jit
+def _span(row: int, forward: Forward) -> tuple[int, int]:
+    """Where the terms of a row begin and end."""
+    begin = max(forward.pointers[row], 0)
+    return begin, max(min(forward.pointers[row + 1], len(forward.terms)), begin)
+
+
+@jit
 def score_row(row: int, forward: Forward, dense: Float32) -> np.float32:
     """Σ_t q_t d_t over the terms of a row, ascending; `dense` holds the query."""
     score = np.float32(0)
-    begin = np.uint64(max(forward.pointers[row], 0))
-    end = np.uint64(max(min(forward.pointers[row + 1], len(forward.terms)), 0))
+    begin, end = _span(row, forward)
     limit = np.uint64(len(dense))
-    for place in range(begin, end):
+    for place in range(np.uint64(begin), np.uint64(end)):
         term = np.uint64(forward.terms[place])
         if term < limit:
             score += dense[term] * weight_at(forward, row, place)
@@ -201,20 +236,42 @@ def score_row(row: int, forward: Forward, dense: Float32) -> np.float32:
 
 
 @jit
+def _offer_all(
+    waiting: Int64, count: int, forward: Forward, dense: Float32, scores: Float32, rows: Int64, size: int
+) -> int:
+    """Offer the exact scores of some rows, their memory fetched together; the heap's size."""
+    for number in range(count):
+        prefetch(forward.pointers, waiting[number])
+    for number in range(count):
+        begin, end = _span(waiting[number], forward)
+        for place in range(begin, end, LINE):
+            prefetch(forward.terms, place)
+            prefetch(forward.weights, place)
+    for number in range(count):
+        score = score_row(waiting[number], forward, dense)
+        if score > 0:
+            size = offer(scores, rows, size, score, waiting[number])
+    return size
+
+
+@jit
 def _rescore(
     least: int, below: int, forward: Forward, scratch: Scratch, scores: Float32, rows: Int64, size: int
 ) -> tuple[int, int]:
     """Offer the exact scores of the rows with least ≤ bound < below; the heap's size, and how many rows."""
-    sums, rescored = scratch.sums, 0
+    sums, rescored, count = scratch.sums, 0, 0
+    waiting = np.empty(WAITING, np.int64)
     for block in range(len(scratch.maxima)):
         if scratch.maxima[block] >= least:
             for row in range(block * BLOCK, min(block * BLOCK + BLOCK, len(forward.pointers) - 1)):
                 if least <= sums[row] < below:
-                    score = score_row(row, forward, scratch.dense)
-                    rescored += 1
-                    if score > 0:
-                        size = offer(scores, rows, size, score, row)
-    return size, rescored
+                    waiting[count] = row
+                    count += 1
+                    if count == WAITING:
+                        size = _offer_all(waiting, count, forward, scratch.dense, scores, rows, size)
+                        rescored, count = rescored + count, 0
+    size = _offer_all(waiting, count, forward, scratch.dense, scores, rows, size)
+    return size, rescored + count
 
 
 @jit
@@ -243,9 +300,7 @@ def _search(
     Returns:
         The heap's size, and whether a row of which nothing was read could be a hit.
     """
-    unread, read = _read_all(slots, query_weights, scale, cutoff, postings, scratch)
-    _forbid(allowed, scratch.sums)
-    _set_maxima(scratch)
+    unread, read = _read_all(slots, query_weights, scale, cutoff, postings, allowed, scratch)
     cut = _cut(scratch, len(scores))
     size, first = _rescore(cut, GREATEST + 1, forward, scratch, scores, rows, 0)
     least = _threshold(scores, size, scale) - int(share * unread)
@@ -291,12 +346,13 @@ def search_postings(
         start, stop = queries.pointers[query], queries.pointers[query + 1]
         weights = queries.weights[start:stop]
         slots = _locate(queries.terms[start:stop], postings.terms)
+        _fetch(slots, postings, windows)
         scale = _scale(slots, weights, postings, windows)
         if scale == 0.0:
             continue
         for place in range(start, stop):
             scratch.dense[queries.terms[place]] = queries.weights[place]
-        scores, rows = best.scores[query], best.rows[query]
+        scores, rows = best.scores[query], best.ids[query]
         parts = postings, forward, allowed, scratch, scores, rows, work
         size, open_ = _search(slots, weights, scale, cutoffs[query] * GREATEST, shares[query], *parts)
         scratch.sums[:used] = 0
@@ -304,6 +360,8 @@ def search_postings(
             size, open_ = _search(slots, weights, scale, 0.0, 1.0, *parts)
             scratch.sums[:used] = 0
         sort(scores, rows, size)
+        for place in range(size):
+            rows[place] = forward.ids[rows[place]]
         for place in range(start, stop):
             scratch.dense[queries.terms[place]] = np.float32(0)
 
@@ -330,12 +388,14 @@ def search_rows(
         start, stop = queries.pointers[query], queries.pointers[query + 1]
         for place in range(start, stop):
             dense[queries.terms[place]] = queries.weights[place]
-        scores, rows = best.scores[query], best.rows[query]
+        scores, rows = best.scores[query], best.ids[query]
         size = 0
         for row in candidates:
             score = score_row(row, forward, dense)
             if score > 0:
                 size = offer(scores, rows, size, score, row)
         sort(scores, rows, size)
+        for place in range(size):
+            rows[place] = forward.ids[rows[place]]
         for place in range(start, stop):
             dense[queries.terms[place]] = np.float32(0)

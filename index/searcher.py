@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -47,7 +48,7 @@ class Searcher:
             InvalidValue: Terms or weights are not so; `InvertedIndex.search` takes and sorts anything.
         """
         query = self._query(terms, weights)
-        number = sum(len(terms) > most for most in TERMS)
+        number = bisect_left(TERMS, len(terms))
         best: tuple[Int64, Float32] | None = None
         for planned, cutoffs, shares in self._parts:
             found = search(planned, query, self._k, cutoffs[number], shares[number])

@@ -84,7 +84,7 @@ class Segment:
     @cached_property
     def forward(self) -> Forward:
         """What the kernels read by row."""
-        return Forward(self.row_pointers, self.row_terms, self.row_weights, self.row_scales)
+        return Forward(self.ids, self.row_pointers, self.row_terms, self.row_weights, self.row_scales)
 
     def take(self, rows: npt.NDArray[np.integer]) -> Rows:
         """Return copies of the rows at these places, in that order, with float32 weights."""
@@ -167,10 +167,10 @@ def build_segment(ids: Int64, rows: Rows, weights: Weights = "float32") -> Segme
         InvalidValue: Ids are negative or repeated, or there are more than 2³¹ - 1 rows or 2³² - 1 weights.
     """
     ids, rows = _in_order(ids, rows)
-    forward = _forward(rows, weights)
+    forward = _forward(ids, rows, weights)
     postings = make_postings(forward)
     return Segment(
-        ids=frozen(ids.copy(), np.int64),
+        ids=forward.ids,
         row_pointers=forward.pointers,
         row_terms=forward.terms,
         row_weights=forward.weights,
@@ -185,7 +185,7 @@ def build_segment(ids: Int64, rows: Rows, weights: Weights = "float32") -> Segme
     )
 
 
-def _forward(rows: Rows, weights: Weights) -> Forward:
+def _forward(ids: Int64, rows: Rows, weights: Weights) -> Forward:
     """Copy rows, out of reach of whoever passed them in, as compactly as they are stored."""
     terms = rows.terms.astype(np.uint16 if rows.columns <= NARROW else np.int32)
     codes: UInt8 | Float32
@@ -194,6 +194,7 @@ def _forward(rows: Rows, weights: Weights) -> Forward:
     else:
         codes, scales = rows.weights.copy(), np.empty(0, np.float32)
     return Forward(
+        frozen(ids.copy(), np.int64),
         frozen(rows.pointers.copy(), np.int64),
         frozen(terms, terms.dtype.type),
         frozen(codes, codes.dtype.type),
