@@ -22,7 +22,7 @@ from lexiscope.errors import (
 )
 from lexiscope.hits import Hit, Match, explain, said, spelt_words
 from lexiscope.index import Collection
-from lexiscope.index.inverted import check_k
+from lexiscope.index.inverted import Selection, check_k
 from lexiscope.indexing import AddReport, Progress, add_sources
 from lexiscope.questions import Question, ask, clean, holders, missed_words
 from lexiscope.sources import Skipped, source_name
@@ -195,6 +195,9 @@ class Retriever:
         image: str | Path | bytes | Image | None = None,
         kind: str | None = None,
         k: int = 10,
+        under: str | os.PathLike[str] | None = None,
+        since: float | None = None,
+        until: float | None = None,
     ) -> list[Hit]:
         """Find what fits a question best.
 
@@ -203,6 +206,9 @@ class Retriever:
             image: a picture to find the like of; with a text, both count the same.
             kind: "image" or "chapter"; None finds both.
             k: at most this many hits.
+            under: only what comes from this folder, or from this file.
+            since: only chapters that end after this moment of their episode, in seconds.
+            until: only chapters that begin before this moment.
 
         Returns:
             Hits, best first. Only what shares a word with the question is a hit.
@@ -215,17 +221,25 @@ class Retriever:
             raise InvalidValue(f"kind is {kind!r}: it can be {' or '.join(KINDS)}")
         text = clean(text)
         question = ask(self.encoder, text, image)
-        number = check_k(k)
+        number, place = check_k(k), None if under is None else source_name(Path(under).expanduser())
         found = [
-            hit for one in KINDS if kind in (None, one) for hit in self._of_kind(one, question, text, number)
+            hit
+            for one in KINDS
+            if kind in (None, one)
+            for hit in self._of_kind(
+                self.collection.documents.select(one, under=place, since=since, until=until),
+                one,
+                question,
+                text,
+                number,
+            )
         ]
         found.sort(key=lambda hit: (-hit.score, hit.id))
         return [replace(hit, rank=rank) for rank, hit in enumerate(found[:number], 1)]
 
-    def _of_kind(self, kind: str, question: Question, text: str | None, k: int) -> list[Hit]:
-        """The best documents of a kind, each kind being asked in the way that finds it best."""
+    def _of_kind(self, only: Selection, kind: str, question: Question, text: str | None, k: int) -> list[Hit]:
+        """The best of some documents of a kind, each kind being asked in the way that finds it best."""
         index, documents = self.collection.index, self.collection.documents
-        only = documents.select(kind)
         if not len(only):
             return []
         query = question.for_chapters(index, only) if kind == "chapter" else question.for_pictures()

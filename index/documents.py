@@ -8,6 +8,7 @@ that a snapshot stays whole while writers go on.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 import weakref
@@ -108,7 +109,7 @@ class DocumentStore:
         *,
         kind: str | None = None,
         sources: Iterable[str] | None = None,
-        prefix: str | None = None,
+        under: str | None = None,
         since: float | None = None,
         until: float | None = None,
     ) -> Int64:
@@ -117,18 +118,19 @@ class DocumentStore:
         Args:
             kind: "image" or "chapter".
             sources: they come from one of these files.
-            prefix: their source begins so: a folder, say.
+            under: their source is this file, or lies in this folder.
             since: they end after this moment of their episode, in seconds; without times nothing is met.
             until: they begin before this moment.
         """
         rows = self._fetch("SELECT id, kind, source, fields FROM documents")
         wanted = None if sources is None else set(sources)
+        folder = (under or "").rstrip(os.sep) + os.sep
 
         def meets(of: str, source: str, fields: str) -> bool:
             return (
                 (kind is None or of == kind)
                 and (wanted is None or source in wanted)
-                and (prefix is None or source.startswith(prefix))
+                and (under is None or source == under or source.startswith(folder))
                 and _within(fields, since, until)
             )
 
@@ -140,16 +142,16 @@ class DocumentStore:
         self,
         kind: str | None = None,
         *,
-        prefix: str | None = None,
+        under: str | None = None,
         since: float | None = None,
         until: float | None = None,
     ) -> Selection:
         """Return documents for `InvertedIndex.search(only=…)`, looked up once a snapshot; see `ids`."""
-        asked = (kind, prefix, since, until)
+        asked = (kind, under, since, until)
         if asked not in self._selections:
             if len(self._selections) >= _SELECTIONS_KEPT:
                 self._selections.clear()
-            ids = self.ids(kind=kind, prefix=prefix, since=since, until=until)
+            ids = self.ids(kind=kind, under=under, since=since, until=until)
             self._selections[asked] = self._index.select(ids)
         return self._selections[asked]
 

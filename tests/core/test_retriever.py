@@ -300,3 +300,16 @@ def test_episodes_indexed_by_an_earlier_version_are_indexed_anew(library, files,
     assert (report.updated, report.unchanged) == (1, 3)
     assert "1 episodes were indexed by an earlier version" in caplog.text
     assert library.add(files).unchanged == 4
+
+
+def test_search_in_a_folder_and_within_times(library, files):
+    question = "a dog on the water"
+    every = {hit.id for hit in library.search(question, k=10)}
+    assert {hit.id for hit in library.search(question, k=10, under=files)} == every
+    assert {hit.source for hit in library.search(question, k=10, under=files / "cat.jpg")} <= {
+        str(files / "cat.jpg")
+    }
+    assert library.search(question, k=10, under=files.parent / "file") == []
+    timed = library.search(question, k=10, since=0.0)
+    assert {hit.kind for hit in timed} <= {"chapter"}
+    assert library.search(question, k=10, since=1e6) == []

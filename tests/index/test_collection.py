@@ -339,7 +339,7 @@ def test_leftovers_are_swept(collection, helpers) -> None:
     assert collection.verify() == []
 
 
-def test_selections_by_source_prefix_and_time(collection: Collection, helpers) -> None:
+def test_selections_by_folder_and_time(collection: Collection, helpers) -> None:
     times = [(0.0, 60.0), (60.0, 125.5), (125.5, None), (None, None)]
     with collection.write() as batch:
         for name in ("shows/one.vtt", "shows/two.vtt", "films/one.vtt"):
@@ -350,12 +350,13 @@ def test_selections_by_source_prefix_and_time(collection: Collection, helpers) -
             batch.add(helpers.rows(4), documents)
     helpers.add(collection, "shows/a.jpg", 2)
     documents = collection.documents
-    assert documents.ids(prefix="shows/").tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 12, 13]
-    assert documents.ids(prefix="shows/", kind="image").tolist() == [12, 13]
-    assert documents.ids(since=60.0, until=100.0, prefix="films").tolist() == [8, 9]
+    assert documents.ids(under="shows/").tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 12, 13]
+    assert documents.ids(under="shows", kind="image").tolist() == [12, 13]
+    assert documents.ids(since=60.0, until=100.0, under="films").tolist() == [8, 9]
     assert documents.ids(since=125.5, sources=["shows/one.vtt"]).tolist() == [1, 2]
     assert documents.ids(until=0.5).tolist() == [0, 4, 8]
-    only = documents.select("chapter", prefix="shows/two", since=61)
+    assert documents.ids(under="show").tolist() == []
+    only = documents.select("chapter", under="shows/two.vtt", since=61)
     found, _ = collection.index.search(helpers.rows(20), 5, only=only)
     assert set(found[found >= 0].tolist()) <= {5, 6}
-    assert documents.select("chapter", prefix="shows/two", since=61) is only
+    assert documents.select("chapter", under="shows/two.vtt", since=61) is only
