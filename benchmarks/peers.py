@@ -47,7 +47,7 @@ class Lexiscope:
 
     def settings(self) -> Iterator[tuple[str, Ask]]:
         """See `Peer`."""
-        for recall in (None, 0.9, 0.95, 0.97, 0.99, 0.995):
+        for recall in (None, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.995):
             search = self.index.searcher(self.k, recall=recall)
             yield "exact" if recall is None else f"recall {recall}", lambda t, w, s=search: s(t, w)[0]
 

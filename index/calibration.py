@@ -27,7 +27,8 @@ CUTOFFS = (0.02, 0.014, 0.01, 0.007, 0.005, 0.003, 0.0015)
 EXACT_CUTOFFS = (0.0, 0.001, 0.002)
 SHARES = (0.1, 0.2, 0.4)
 RESERVE = 0.25  # of what may be missed is kept back
-QUESTIONS = 40  # of each kind and class
+ANSWERS = 400  # hits that are looked at for each kind and class: 40 questions for the best ten
+FEWEST_QUESTIONS, MOST_QUESTIONS = 12, 48
 LENGTHS = ((3, 15), (15, 51), (51, 151))  # terms of each class, from and below
 KINDS = (1, 3)  # rows that make a question
 _NOISE = 0.8  # standard deviation of the logarithm of a weight's factor
@@ -57,17 +58,18 @@ def calibrated(segment: Segment, queries: Rows | None = None) -> Segment:
 def _kinds(segment: Segment, number: int, hits: int, queries: Rows | None) -> list[_Group]:
     """Questions of a class of length: those given, where there are enough, or some of each kind."""
     least, below = LENGTHS[number]
+    count = min(max(ANSWERS // hits, FEWEST_QUESTIONS), MOST_QUESTIONS)
     if queries is not None and len(queries):
         lengths = np.diff(queries.pointers)
-        kept = np.flatnonzero((lengths < below) & (lengths >= least))[: 4 * QUESTIONS]
-        if len(kept) >= QUESTIONS // 2:
+        kept = np.flatnonzero((lengths < below) & (lengths >= least))[: 4 * count]
+        if len(kept) >= FEWEST_QUESTIONS:
             return [_Group(segment, queries.take(kept), hits, 0)]
     chance = np.random.default_rng(number)
     return [
         _Group(segment, concatenate(made, segment.columns), hits, parts)
         for parts in KINDS
         for made in [
-            [_made(segment, int(chance.integers(least, below)), parts, chance) for _ in range(QUESTIONS)]
+            [_made(segment, int(chance.integers(least, below)), parts, chance) for _ in range(count)]
         ]
     ]
 
@@ -124,20 +126,20 @@ def _entries(groups: Sequence[_Group], hits: int, terms: float) -> Iterator[tupl
     exact = [_measure(groups, Effort(cutoff, 1.0)) for cutoff in EXACT_CUTOFFS]
     cost_of_all = min(exact)[0]
     yield 1.0, hits, terms, *min(exact)[2]
-    measured = list(_measured(groups))
+    measured = list(_measured(groups, cost_of_all))
     for asked in RECALLS:
         enough = [one for one in measured if one[1] >= _reserved(asked)]
         if enough and min(enough)[0] < cost_of_all:
             yield asked, hits, terms, *min(enough)[2]
 
 
-def _measured(groups: Sequence[_Group]) -> Iterator[tuple[float, float, Effort]]:
-    """Measure efforts from little to much; what reads more than was enough is left out."""
+def _measured(groups: Sequence[_Group], cost_of_all: float) -> Iterator[tuple[float, float, Effort]]:
+    """Measure efforts from little to much, up to what is enough or costs as much as exact search."""
     for share in SHARES:
         for cutoff in CUTOFFS:
             one = _measure(groups, Effort(cutoff, share))
             yield one
-            if one[1] >= _reserved(max(RECALLS)):
+            if one[0] >= cost_of_all or one[1] >= _reserved(max(RECALLS)):
                 break
 
 
