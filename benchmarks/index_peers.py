@@ -235,17 +235,18 @@ def plot(results: list[dict[str, Any]], file: Path) -> None:
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
+    peers = list(dict.fromkeys(peer for result in results for peer in result["build"]))
     figure, panels = plt.subplots(1, len(results), figsize=(5.2 * len(results), 4.2), squeeze=False)
     for panel, result in zip(panels[0], results, strict=True):
-        for number, peer in enumerate(result["build"]):
+        for number, peer in enumerate(peers):
             points = sorted((one["recall"], one["p50_us"]) for one in result["search"] if one["peer"] == peer)
-            if points:
-                across = [-np.log10(max(1e-4, 1 - recall)) for recall, _ in points]
-                panel.plot(across, [us for _, us in points], marker="osvD^<>p*"[number % 9], label=peer)
+            across = [-np.log10(max(1e-4, 1 - recall)) for recall, _ in points]
+            style = {"color": f"C{number}", "marker": "osvD^<>p*"[number % 9], "label": peer}
+            panel.plot(across, [us for _, us in points], **style)
         panel.set_xticks([1, 1.301, 2, 3, 4], [".9", ".95", ".99", ".999", "1"])
         panel.set(title=result["collection"], xlabel="recall@10", ylabel="median µs a query", yscale="log")
         panel.grid(alpha=0.3, which="both")
-    panels[0][-1].legend(fontsize=8)
+    panels[0][0].legend(fontsize=7)
     figure.tight_layout()
     figure.savefig(file, dpi=110)
 
