@@ -65,13 +65,11 @@ def _kinds(segment: Segment, number: int, hits: int, queries: Rows | None) -> li
         if len(kept) >= FEWEST_QUESTIONS:
             return [_Group(segment, queries.take(kept), hits, 0)]
     chance = np.random.default_rng(number)
-    return [
-        _Group(segment, concatenate(made, segment.columns), hits, parts)
-        for parts in KINDS
-        for made in [
-            [_made(segment, int(chance.integers(least, below)), parts, chance) for _ in range(count)]
-        ]
-    ]
+    groups = []
+    for parts in KINDS:
+        made = [_made(segment, int(chance.integers(least, below)), parts, chance) for _ in range(count)]
+        groups.append(_Group(segment, concatenate(made, segment.columns), hits, parts))
+    return groups
 
 
 def _made(segment: Segment, most: int, parts: int, chance: np.random.Generator) -> Rows:

@@ -18,7 +18,7 @@ from lexiscope.index.calibration import calibrated
 from lexiscope.index.document_writer import DocumentWriter
 from lexiscope.index.documents import DOCUMENTS, DocumentStore
 from lexiscope.index.files import check_content, explained
-from lexiscope.index.inverted import InvertedIndex
+from lexiscope.index.inverted import InvertedIndex, check_weights
 from lexiscope.index.lock import writer_lock
 from lexiscope.index.manifest import Manifest, SegmentEntry
 from lexiscope.index.segment import LiveSegment, build_segment
@@ -113,7 +113,7 @@ def _salvaged(folder: Path, manifest: Manifest, entry: SegmentEntry, wrong: set[
     if any(not name.startswith(_MADE_OF_ROWS) for name in wrong):
         return None
     ids, rows, deleted = open_rows(folder, entry, manifest.vocabulary_size)
-    made = calibrated(build_segment(ids, rows, "uint8" if manifest.weights == "uint8" else "float32"))
+    made = calibrated(build_segment(ids, rows, check_weights(manifest.weights)))
     return LiveSegment(made, deleted)
 
 
@@ -141,9 +141,7 @@ def _commit(folder: Path, before: Manifest, parts: list[tuple[SegmentEntry | Non
         if entry is None:
             entry = write_segment(folder, number, part.segment)
             number += 1
-        if entry.deleted != len(part.deleted):
-            entry = write_marks(folder, entry, part, generation)
-        entries.append(entry)
+        entries.append(write_marks(folder, entry, part, generation))
     replace(before, generation=generation, next_segment=number, segments=tuple(entries)).write(folder)
     with suppress(LexiscopeError):
         sweep(folder)

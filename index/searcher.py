@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lexiscope.errors import InvalidValue
-from lexiscope.index.arrays import Queries, writable
+from lexiscope.index.arrays import Queries, no_hits, writable
 from lexiscope.index.effort import TERMS
 from lexiscope.index.executor import Plan, better_of, search
 from lexiscope.index.vectors import Float32, Float64, Int64
@@ -53,9 +53,8 @@ class Searcher:
         for planned, cutoffs, shares in self._parts:
             found = search(planned, query, self._k, cutoffs[number], shares[number])
             best = found if best is None else better_of(best, found)
-        if best is None:
-            return np.full(self._k, -1, np.int64), np.zeros(self._k, np.float32)
-        return best[0][0], best[1][0]
+        ids, scores = best or no_hits(1, self._k)
+        return ids[0], scores[0]
 
     def _query(self, terms: npt.NDArray[np.integer], weights: npt.NDArray[np.floating]) -> Queries:
         from lexiscope.index.kernels import in_order, positive

@@ -168,7 +168,9 @@ def write_segment(folder: Path, number: int, segment: Segment) -> SegmentEntry:
 
 
 def write_marks(folder: Path, entry: SegmentEntry, part: LiveSegment, generation: int) -> SegmentEntry:
-    """Write a segment's delete marks under the name of the coming generation, and sync them."""
+    """Write a segment's delete marks, where there are new ones, under the name of the coming generation."""
+    if entry.deleted == len(part.deleted):
+        return entry
     place = folder / SEGMENTS / str(entry.number)
     name = f"deleted-{generation}.npy"
     files: dict[str, FileEntry] = {file: known for file, known in entry.files.items() if file != entry.marks}

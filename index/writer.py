@@ -140,11 +140,7 @@ class WriteBatch:
         """Write what of a segment is not on disk yet."""
         if entry is None:
             entry = self._write(part)
-        return (
-            entry
-            if entry.deleted == len(part.deleted)
-            else write_marks(self._folder, entry, part, generation)
-        )
+        return write_marks(self._folder, entry, part, generation)
 
     def _write(self, part: LiveSegment) -> SegmentEntry:
         with explained(self._folder, "write the index"):
