@@ -117,6 +117,7 @@ class DistilSection(ScheduleSection):
 
     teacher: str
     augment: AugmentSection = AugmentSection()
+    keep_patches: float = Field(1.0, gt=0, le=1)  # share of a picture's patches that the blocks look at
 
 
 class LanguageSection(ScheduleSection):
