@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeAlias
 from urllib.parse import quote
 
 import numpy as np
@@ -21,12 +21,34 @@ from lexiscope.errors import LexiscopeError, printable
 from lexiscope.evaluation.measures import Float32, Int64
 
 TAG = "lexiscope"
+Runs: TypeAlias = dict[str, dict[str, float]]
+"""Query → document → score: what ir-measures takes."""
 _UNFIT = re.compile(r"[\s%]")
 
 
 def run_files(run: Path) -> dict[str, Path]:
     """The file of each direction."""
     return {"text_to_image": run, "image_to_text": run.with_name(f"{run.stem}.image-to-text{run.suffix}")}
+
+
+def as_runs(
+    ids: Int64, scores: Float32, queries: Sequence[str] | None = None, documents: Sequence[str] | None = None
+) -> Runs:
+    """Ranked lists by name, ties taken apart in their order.
+
+    Args:
+        ids: (n, k) document rows, best first; -1 ends a list.
+        scores: (n, k), falling.
+        queries: names; by default numbers from 0.
+        documents: names, by row; by default the rows.
+    """
+    runs: Runs = {}
+    for number, (row, values) in enumerate(zip(ids, scores, strict=True)):
+        found = row[row >= 0]
+        names = map(str, found.tolist()) if documents is None else (documents[place] for place in found)
+        name = str(number) if queries is None else queries[number]
+        runs[name] = dict(zip(names, strictly_falling(values[: len(found)]).tolist(), strict=True))
+    return runs
 
 
 def judgements_file(run: Path) -> Path:
