@@ -9,7 +9,7 @@ over the vectors d_1 … d_k of the first k documents (Vector-PRF: Li, Mourad, Z
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -78,8 +78,9 @@ class Feedback:
         taken = (share[owners].astype(np.float32), (owners, first[owners, places]))
         mean = csr_array(taken, shape=(len(first), documents.shape[0])) @ documents
         if not issparse(queries):
-            return np.asarray(alpha * queries + mean, np.float32)  # type: ignore[return-value]
-        return heaviest(csr_array(queries * alpha + mean), self.words)  # type: ignore[return-value]
+            return cast(R, np.asarray(alpha * queries + mean, np.float32))
+        changed = csr_array(queries.multiply(alpha) + mean)
+        return cast(R, heaviest(changed, self.words))
 
 
 def search_again(

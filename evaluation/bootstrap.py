@@ -1,4 +1,4 @@
-"""How sure a figure is: intervals by the bootstrap over queries, and tests of two systems on the same queries.
+"""How sure a figure is: intervals by the bootstrap over queries, and tests of two systems on the same ones.
 
 Resampling queries with replacement and measuring again says how far a figure would move with other queries
 of the same kind (Efron, Annals of Statistics 1979; for retrieval Smucker, Allan and Carterette, CIKM 2007).

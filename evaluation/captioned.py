@@ -81,7 +81,7 @@ class CaptionedPictures:
                 content = source if isinstance(source, bytes) else source.read_bytes()
             except OSError as error:
                 raise DatasetError(
-                    f"{self.origin}: picture {name!r} cannot be read ({error.strerror}); check {source}"
+                    f"{self.origin}: picture {name!r} cannot be read ({error.strerror}); check its rights"
                 ) from None
             digest.update(hashlib.sha256(content).digest())
         return digest.hexdigest()[:16]

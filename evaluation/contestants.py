@@ -51,7 +51,8 @@ def folds(dataset: CaptionedPictures, number: int) -> list[Fold]:
     """
     if not 1 <= number <= len(dataset):
         raise DatasetError(
-            f"{dataset.origin}: {len(dataset):,} pictures do not make {number} folds; ask for 1 to {len(dataset)}"
+            f"{dataset.origin}: {len(dataset):,} pictures do not make {number} folds; "
+            f"ask for 1 to {len(dataset)}"
         )
     owners = dataset.owners
     captions = np.arange(len(owners))

@@ -43,8 +43,8 @@ def read_csv(file: Path, images: Path | None) -> CaptionedPictures:
     missing = [path for path in files if not path.is_file()]
     if missing:
         raise DatasetError(
-            f"{printable(missing[0])}: is missing, and {len(missing)} of the {len(files)} pictures of {shown} "
-            "in all; say with --images where the pictures are"
+            f"{printable(missing[0])}: is missing, and {len(missing)} of the {len(files)} pictures of "
+            f"{shown} in all; say with --images where the pictures are"
         )
     return CaptionedPictures(
         name=file.stem,

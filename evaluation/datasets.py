@@ -10,8 +10,8 @@ from lexiscope.evaluation.captioned import CaptionedPictures
 __all__ = ["open_dataset"]
 
 _KNOWN = (
-    "a .parquet file (id, image, captions), a Karpathy .json file, a .csv file (file, caption), a .tar file or "
-    "a folder of them"
+    "a .parquet file (id, image, captions), a Karpathy .json file, a .csv file (file, caption), a .tar file "
+    "or a folder of them"
 )
 
 

@@ -10,12 +10,14 @@ Wang, Zhuang, Mourad, Ma, Lin and Zuccon, "To interpolate or not to interpolate"
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from lexiscope.errors import InvalidValue
 from lexiscope.evaluation.measures import Float32, Int64
 from lexiscope.evaluation.vectors import Index, Rows
 from lexiscope.feedback import Feedback
@@ -70,11 +72,9 @@ def interpolate(
     shares = [weight * min_max(*found) for weight, found in zip(weights, (first, second), strict=True)]
     ids, scores = np.full((len(first[0]), k), -1, np.int64), np.zeros((len(first[0]), k), np.float32)
     for row in range(len(ids)):
-        there = [found[0][row] >= 0 for found in (first, second)]
-        named = np.concatenate(
-            [found[0][row][mask] for found, mask in zip((first, second), there, strict=True)]
-        )
-        values = np.concatenate([share[row][mask] for share, mask in zip(shares, there, strict=True)])
+        both = np.concatenate([first[0][row], second[0][row]])
+        there = both >= 0
+        named, values = both[there], np.concatenate([share[row] for share in shares])[there]
         documents, places = np.unique(named, return_inverse=True)
         summed = np.bincount(places, values, minlength=len(documents))
         best = np.argsort(-summed, kind="stable")[:k]
@@ -149,25 +149,30 @@ class Interpolated:
     def search(self, queries: Int64, /, k: int) -> tuple[Int64, Float32]:
         """Ids and scores, (n, k)."""
         depth = min(max(DEPTH, k), len(self))
-        asked, others = (
-            self.first.queries[queries],
-            self.second.index.search(self.second.queries[queries], k=depth),
-        )
+        asked: Any = self.first.queries[queries]
+        others = self.second.index.search(self.second.queries[queries], k=depth)
         found = self.first.index.search(asked, k=depth)
         if self.feedback is None:
             return interpolate(found, others, self.alpha, min(k, depth))
         chosen = found
         if self.when != When.after:
             chosen = interpolate(found, others, self.alpha, self.feedback.documents)
-        changed = self.feedback.apply(asked, chosen[0], self.first.documents)
+        changed: Any = self.feedback.apply(asked, chosen[0], self.documents)
         found = self.first.index.search(changed, k=depth)
         if self.when == When.before:
             return found[0][:, :k], found[1][:, :k]
         return interpolate(found, others, self.alpha, min(k, depth))
 
-    def with_feedback(self, feedback: Feedback, when: When) -> Interpolated:
-        """The same systems, with feedback."""
-        return replace(self, feedback=feedback, when=when)
+    @property
+    def documents(self) -> Any:  # noqa: ANN401
+        """The first system's vectors.
+
+        Raises:
+            InvalidValue: it has none, so that there is nothing to feed back.
+        """
+        if self.first.documents is None:
+            raise InvalidValue("feedback needs vectors, and the first system has none: name a model first")
+        return self.first.documents
 
     def save(self, folder: Path, /) -> None:
         """Write both indexes to a new folder."""

@@ -82,8 +82,8 @@ def _csv(rows: list[dict[str, Any]]) -> str:
 def _markdown(comparison: Comparison) -> str:
     first = comparison.measured[0].report
     lines = [
-        f"{first['dataset']}: {first['images']:,} pictures, {first['captions']:,} captions; percent, with 95 % "
-        "intervals (bootstrap over queries)",
+        f"{first['dataset']}: {first['images']:,} pictures, {first['captions']:,} captions; percent, with "
+        "95 % intervals (bootstrap over queries)",
         "",
         "| model | text → image R@1 | R@5 | R@10 | image → text R@1 | R@5 | R@10 | mean recall | words |",
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|",

@@ -1,7 +1,7 @@
 """Captioned pictures in WebDataset tars, as CLIP benchmark keeps them: `0000.jpg` beside `0000.txt`.
 
 A sample is what has the same name up to the first dot of its last part; its text file has a caption a line. A
-data set is one tar, or a folder of tars that are read in the order of their names (`0.tar`, `1.tar`, …, `10.tar`).
+data set is one tar, or a folder of tars that are read in the order of their numbers (`0.tar`, …, `10.tar`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TEXTS = {"txt", "caption", "json"}
 
 
 def shards(path: Path) -> list[Path]:
-    """The tars of a data set: the file itself, or those in a folder or its folder `test`, in natural order."""
+    """The tars of a data set: the file itself, or those in a folder or its folder `test`, by number."""
     if path.is_file():
         return [path]
     inside = [file for folder in (path, path / "test") for file in folder.glob("*.tar") if file.is_file()]

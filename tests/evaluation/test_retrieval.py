@@ -118,4 +118,4 @@ def test_the_table(colours):
     shown = out.getvalue()
     assert "colours · 3 pictures, 6 captions · ./mine" in shown
     assert "text → image" in shown and "image → text" in shown and "100.0 %" in shown
-    assert "mean recall 100.0 % · 1.0 words a picture" in shown
+    assert "mean recall 100.0 % (100.0–100.0) · 1.0 words a picture" in shown
