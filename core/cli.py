@@ -21,6 +21,7 @@ from lexiscope.cli_evaluate import retrieval
 from lexiscope.cli_evaluate_chapters import chapters as evaluate_chapters
 from lexiscope.cli_evaluate_search import chapter_search
 from lexiscope.cli_evaluate_words import patches, words
+from lexiscope.cli_export import export
 from lexiscope.cli_index import index
 from lexiscope.cli_quickstart import quickstart
 from lexiscope.cli_search import search
@@ -111,6 +112,7 @@ app.command()(index)
 app.command()(search)
 app.command()(chapters)
 app.command()(check)
+app.command()(export)
 app.add_typer(evaluate, name="evaluate", help="Measure a model on a data set.")
 app.command()(train)
 

@@ -9,7 +9,7 @@ over the vectors d_1 … d_k of the first k documents (Vector-PRF: Li, Mourad, Z
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -79,7 +79,7 @@ class Feedback:
         mean = csr_array(taken, shape=(len(first), documents.shape[0])) @ documents
         if not issparse(queries):
             return cast(R, np.asarray(alpha * queries + mean, np.float32))
-        changed = csr_array(queries.multiply(alpha) + mean)
+        changed = csr_array(cast(Any, queries).multiply(alpha) + mean)
         return cast(R, heaviest(changed, self.words))
 
 

@@ -22,7 +22,17 @@ from lexiscope.feedback import Feedback
 
 __all__ = ["Comparison", "Gain", "Settings", "compare_models"]
 
-_LIBRARIES = ("numpy", "scipy", "torch", "timm", "transformers", "open_clip_torch", "faiss-cpu", "bm25s")
+_LIBRARIES = (
+    "lexiscope",
+    "numpy",
+    "scipy",
+    "torch",
+    "timm",
+    "transformers",
+    "open_clip_torch",
+    "faiss-cpu",
+    "bm25s",
+)
 
 
 @dataclass(frozen=True)
@@ -203,9 +213,7 @@ def _contestants(
 
 def _versions() -> dict[str, str]:
     """Of what the figures depend on."""
-    from lexiscope import __version__
-
-    found = {"lexiscope": __version__, "python": platform.python_version()}
+    found = {"python": platform.python_version()}
     for name in _LIBRARIES:
         try:
             found[name] = version(name)
