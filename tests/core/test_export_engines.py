@@ -271,9 +271,11 @@ def ciff_messages():
             ("num_postings_lists", "i"),
             ("num_docs", "i"),
             ("total_postings_lists", "i"),
-        ]
-        + [("total_docs", "i"), ("total_terms_in_collection", "l"), ("average_doclength", "d")]
-        + [("description", "s")],
+            ("total_docs", "i"),
+            ("total_terms_in_collection", "l"),
+            ("average_doclength", "d"),
+            ("description", "s"),
+        ],
         "Posting": [("docid", "i"), ("tf", "i")],
         "PostingsList": [("term", "s"), ("df", "l"), ("cf", "l"), ("postings", ".ciff.Posting")],
         "DocRecord": [("docid", "i"), ("collection_docid", "s"), ("doclength", "i")],
