@@ -20,6 +20,7 @@ from lexiscope.cli_check import check
 from lexiscope.cli_evaluate import retrieval
 from lexiscope.cli_evaluate_chapters import chapters as evaluate_chapters
 from lexiscope.cli_evaluate_search import chapter_search
+from lexiscope.cli_evaluate_search import search as evaluate_search
 from lexiscope.cli_evaluate_words import patches, words
 from lexiscope.cli_export import export
 from lexiscope.cli_import import import_command
@@ -107,6 +108,7 @@ evaluate.command()(retrieval)
 evaluate.command()(words)
 evaluate.command("chapters")(evaluate_chapters)
 evaluate.command("chapter-search")(chapter_search)
+evaluate.command("search")(evaluate_search)
 evaluate.command()(patches)
 app.command()(quickstart)
 app.command()(index)

@@ -6,7 +6,7 @@ from rich.table import Table
 
 from lexiscope.evaluation.bootstrap import Difference
 from lexiscope.evaluation.comparison import Comparison
-from lexiscope.evaluation.measures import CUTOFFS, RATES
+from lexiscope.evaluation.measures import RATES
 from lexiscope.evaluation.retrieval import RetrievalReport
 
 __all__ = ["comparison_table", "gains_table", "table"]
@@ -30,16 +30,16 @@ def table(report: RetrievalReport) -> Table:
         caption=_caption(report),
         title_style="bold",
     )
-    result.add_column()
-    for heading in (*(f"R@{cutoff}" for cutoff in CUTOFFS), "nDCG@10", "median rank", "queries/s"):
-        result.add_column(heading, justify="right")
+    result.add_column(no_wrap=True)
+    for heading in (*RATES, "nDCG@10", "median\nrank", "queries/s"):
+        result.add_column(heading, justify="right", no_wrap=True)
     rates = {"text_to_image": report["text_to_image"], "image_to_text": report["image_to_text"]}
     for name, shown in _DIRECTIONS.items():
         spans = report["intervals"][name]
         result.add_row(
             shown,
-            *(f"{rates[name][rate]:.1f} %\n{_span(spans[rate])}" for rate in RATES),
-            f"{report['ndcg_at_10'][name]:.1f} %\n{_span(spans['nDCG@10'])}",
+            *(f"{rates[name][rate]:.1f}\n{_span(spans[rate])}" for rate in RATES),
+            f"{report['ndcg_at_10'][name]:.1f}\n{_span(spans['nDCG@10'])}",
             f"{report['median_rank'][name]:,.0f}",
             f"{report['search'][name]['per_second']:,.0f}",
         )
@@ -52,7 +52,10 @@ def _span(interval: list[float]) -> str:
 
 def _caption(report: RetrievalReport) -> str:
     low, high = report["intervals"]["mean_recall"]["mean_recall"]
-    parts = [f"mean recall {report['mean_recall']:.1f} % ({low:.1f}–{high:.1f})", _size(report)]
+    parts = [
+        f"percent, 95 % intervals below · mean recall {report['mean_recall']:.1f} % ({low:.1f}–{high:.1f})",
+        _size(report),
+    ]
     if "encode" in report:
         encode = report["encode"]
         parts.append(

