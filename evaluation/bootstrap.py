@@ -113,6 +113,9 @@ def _t_test(gains: Float64) -> float:
     """The paired t-test is the one-sample test of the differences."""
     from scipy.stats import ttest_1samp
 
-    if len(gains) < 2 or not np.ptp(gains):  # no spread, no test: equal, or different for sure
-        return 0.0 if len(gains) > 1 and gains[0] else 1.0
+    largest = float(np.abs(gains).max(initial=0.0))
+    if len(gains) < 2 or not largest:
+        return 1.0
+    if np.ptp(gains) <= 1e-9 * largest:  # no spread, no test: the same difference every time
+        return 0.0
     return float(ttest_1samp(gains, 0.0).pvalue)
