@@ -98,8 +98,10 @@ def read_vectors(
     batches = list(read_batches(path, terms, kind=kind))
     empty = csr_array((0, len(terms)), dtype=np.float32)
     rows = csr_array(vstack([empty, *(batch.rows for batch in batches)], format="csr"))
-    ids = [name for batch in batches for name in batch.ids]
-    return MemoryVectors(rows, terms, ids, kind, printable(path))
+    ids, kinds, sources = (
+        [one for batch in batches for one in getattr(batch, name)] for name in ("ids", "kinds", "sources")
+    )
+    return MemoryVectors(rows, terms, ids, kinds, sources)
 
 
 def vocabulary_of(file: Path) -> Vocabulary:

@@ -83,8 +83,8 @@ class MemoryVectors:
         rows: (n, V) weights.
         vocabulary: V terms.
         ids: a name each; None numbers them.
-        kind: of all.
-        source: of all.
+        kind: of all, or one each.
+        source: of all, or one each.
         meta: what made them.
 
     Raises:
@@ -95,8 +95,8 @@ class MemoryVectors:
     rows: csr_array
     vocabulary: Vocabulary
     ids: Sequence[str] | None = None
-    kind: str = "image"
-    source: str = ""
+    kind: str | Sequence[str] = "image"
+    source: str | Sequence[str] = ""
     meta: dict[str, Any] = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
@@ -122,9 +122,14 @@ class MemoryVectors:
         """See `VectorSet`."""
         ids: Sequence[str] = self.ids or ()
         for first, last in _cuts(start, len(self) if stop is None else stop):
-            number = last - first
             rows = csr_array(self.rows[first:last])
-            yield Batch(tuple(ids[first:last]), (self.kind,) * number, (self.source,) * number, rows)
+            kinds, sources = _some(self.kind, first, last), _some(self.source, first, last)
+            yield Batch(tuple(ids[first:last]), kinds, sources, rows)
+
+
+def _some(values: str | Sequence[str], first: int, last: int) -> tuple[str, ...]:
+    """Those of some rows; a single text stands for all."""
+    return (values,) * (last - first) if isinstance(values, str) else tuple(values[first:last])
 
 
 class IndexVectors:

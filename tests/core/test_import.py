@@ -44,7 +44,10 @@ def test_what_is_exported_can_be_read(tmp_path, files, model_folder, suffix, wei
     expected = tmp_path / "y.npz"
     export(files, expected, model=model_folder)
     true = read_vectors(expected)
-    assert read.ids == true.ids
+    assert (
+        read.ids == true.ids and list(read.kind) == list(true.kind) and set(true.kind) == {"image", "chapter"}
+    )
+    assert list(read.source) == list(true.source)
     unit = (report.scale or 0) if suffix != "jsonl" else 0
     if suffix == "jsonl" and weights == "uint8":
         read = read.__class__(csr_array(read.rows * np.float32(report.scale)), read.vocabulary, read.ids)

@@ -1,4 +1,4 @@
-"""CSV tables and WebDataset tars: the same pictures and captions as from Parquet, and one line for what is broken."""
+"""CSV tables and WebDataset tars: as from Parquet, and one line for what is broken."""
 
 import io
 import json
