@@ -247,7 +247,7 @@ def write_seismic(vectors: VectorSet, file: Path, scale: Scale | None) -> None:
 
 
 def write_anserini(vectors: VectorSet, file: Path, scale: Scale | None) -> None:
-    """Anserini's JsonVectorCollection, whole numbers: `-impact -pretokenized`; PISA reads it, too."""
+    """Anserini's JsonVectorCollection, whole numbers, for `-impact -pretokenized`."""
     keys = _keys(vectors)
     _write(
         (
