@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["retrieval"]
 
+_WIDTH_OF_FILES = 120  # columns, where there is no terminal that says how wide it is
+
 Models = Annotated[
     list[str] | None,
     typer.Option(
@@ -20,6 +22,15 @@ Models = Annotated[
         help="A model folder, a hub id, or 'bundled'; clip:M for a dense model that open_clip loads; bm25 "
         "for BM25 over the pictures' other captions. Again for each further model.",
         show_default="bundled",
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="DIR",
+        help="Write report.json, tables and plots here, and keep the vectors for the next run.",
     ),
 ]
 
@@ -37,15 +48,7 @@ def retrieval(
         Path | None, typer.Option(metavar="DIR", help="Where the pictures of a JSON or CSV file are.")
     ] = None,
     split: Annotated[str | None, typer.Option(metavar="S", help="Which part of a Karpathy file.")] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="DIR",
-            help="Write report.json, tables and plots here, and keep the vectors for the next run.",
-        ),
-    ] = None,
+    out: Out = None,
     folds: Annotated[
         int, typer.Option(min=1, metavar="N", help="Means over N parts; 5 on COCO's test split is COCO 1K.")
     ] = 1,
@@ -102,9 +105,11 @@ def _show(found: Comparison, out: Path | None, *, as_json: bool) -> None:
     elif plain:
         output().print(table(found.measured[0].report))
     else:
-        output().print(comparison_table(found))
+        console = output()
+        width = None if console.is_terminal else _WIDTH_OF_FILES
+        console.print(comparison_table(found), width=width)
         if (gains := gains_table(found)) is not None:
-            output().print(gains)
+            console.print(gains, width=width)
     for missing in found.not_measured:
         say(f"{missing['model']}: {missing['reason']}", "yellow")
     if out is not None:

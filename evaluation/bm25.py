@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,7 @@ class BM25:
     def __init__(self, texts: Sequence[str]) -> None:
         import bm25s
 
+        logging.getLogger("bm25s").setLevel(logging.WARNING)  # it asks for DEBUG itself
         self._texts = len(texts)
         self._index = bm25s.BM25(k1=K1, b=B)
         self._index.index([words(text) or [""] for text in texts], show_progress=False)

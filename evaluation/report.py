@@ -85,7 +85,7 @@ def comparison_table(comparison: Comparison) -> Table:
         title_style="bold",
         show_lines=True,
     )
-    result.add_column("model", overflow="fold", min_width=8)
+    result.add_column("model", overflow="fold", min_width=12)
     result.add_column("", no_wrap=True)
     for heading in (*RATES, "nDCG@10", "mean\nrecall", "words", "queries/s", "MB"):
         result.add_column(heading, justify="right", no_wrap=True)
