@@ -100,16 +100,14 @@ def _show(found: Comparison, out: Path | None, *, as_json: bool) -> None:
     from lexiscope.terminal import output, say, write_json
 
     plain = len(found.measured) == 1 and not found.not_measured
+    tables = [table(found.measured[0].report)] if plain else [comparison_table(found), gains_table(found)]
     if as_json:
         write_json(found.measured[0].report if plain and out is None else found.as_json())
-    elif plain:
-        output().print(table(found.measured[0].report))
     else:
         console = output()
-        width = None if console.is_terminal else _WIDTH_OF_FILES
-        console.print(comparison_table(found), width=width)
-        if (gains := gains_table(found)) is not None:
-            console.print(gains, width=width)
+        for one in tables:
+            if one is not None:
+                console.print(one, width=None if console.is_terminal else _WIDTH_OF_FILES)
     for missing in found.not_measured:
         say(f"{missing['model']}: {missing['reason']}", "yellow")
     if out is not None:

@@ -30,7 +30,7 @@ def table(report: RetrievalReport) -> Table:
         caption=_caption(report),
         title_style="bold",
     )
-    result.add_column(no_wrap=True)
+    result.add_column()
     for heading in (*RATES, "nDCG@10", "median\nrank", "queries/s"):
         result.add_column(heading, justify="right", no_wrap=True)
     rates = {"text_to_image": report["text_to_image"], "image_to_text": report["image_to_text"]}
