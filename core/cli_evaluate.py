@@ -105,9 +105,11 @@ def _show(found: Comparison, out: Path | None, *, as_json: bool) -> None:
         write_json(found.measured[0].report if plain and out is None else found.as_json())
     else:
         console = output()
+        if not console.is_terminal:
+            console.width = max(console.width, _WIDTH_OF_FILES)
         for one in tables:
             if one is not None:
-                console.print(one, width=None if console.is_terminal else _WIDTH_OF_FILES)
+                console.print(one)
     for missing in found.not_measured:
         say(f"{missing['model']}: {missing['reason']}", "yellow")
     if out is not None:
