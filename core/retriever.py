@@ -20,6 +20,7 @@ from lexiscope.errors import (
     VocabularyMismatch,
     printable,
 )
+from lexiscope.feedback import Feedback, check_feedback, search_again
 from lexiscope.hits import Hit, Match, explain, said, spelt_words
 from lexiscope.index import Collection
 from lexiscope.index.inverted import Selection, check_k
@@ -198,6 +199,7 @@ class Retriever:
         under: str | os.PathLike[str] | None = None,
         since: float | None = None,
         until: float | None = None,
+        feedback: int | Feedback | None = None,
     ) -> list[Hit]:
         """Find what fits a question best.
 
@@ -209,12 +211,14 @@ class Retriever:
             under: only what comes from this folder, or from this file.
             since: only chapters that end after this moment of their episode, in seconds.
             until: only chapters that begin before this moment.
+            feedback: ask again with the words of so many of the hits found first (see `lexiscope.feedback`);
+                hits then match words that were not asked, too. 0 and None ask once.
 
         Returns:
             Hits, best first. Only what shares a word with the question is a hit.
 
         Raises:
-            InvalidValue: there is no question, or `kind` or `k` is not what it may be.
+            InvalidValue: there is no question, or `kind`, `k` or `feedback` is not what it may be.
             UnreadableSource: `image` is no picture.
         """
         if kind is not None and kind not in KINDS:
@@ -222,6 +226,7 @@ class Retriever:
         text = clean(text)
         question = ask(self.encoder, text, image)
         number, place = check_k(k), None if under is None else source_name(Path(under).expanduser())
+        again = check_feedback(feedback)
         found = [
             hit
             for one in KINDS
@@ -232,17 +237,28 @@ class Retriever:
                 question,
                 text,
                 number,
+                again,
             )
         ]
         found.sort(key=lambda hit: (-hit.score, hit.id))
         return [replace(hit, rank=rank) for rank, hit in enumerate(found[:number], 1)]
 
-    def _of_kind(self, only: Selection, kind: str, question: Question, text: str | None, k: int) -> list[Hit]:
+    def _of_kind(
+        self,
+        only: Selection,
+        kind: str,
+        question: Question,
+        text: str | None,
+        k: int,
+        feedback: Feedback | None,
+    ) -> list[Hit]:
         """The best of some documents of a kind, each kind being asked in the way that finds it best."""
         index, documents = self.collection.index, self.collection.documents
         if not len(only):
             return []
         query = question.for_chapters(index, only) if kind == "chapter" else question.for_pictures()
+        if feedback is not None:
+            query = search_again(index, query, feedback, only)
         ids, scores = index.search(query, k, only=only)
         found = ids[0][ids[0] >= 0]
         rows = index.rows(found)
