@@ -50,7 +50,17 @@ _HEADERS = {
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _GRADIO = "/gradio_api/"
 _GRADIO_SERVED = ("heartbeat/", "startup-events", "queue/", "info", "app_id")
-_GRADIO_REFUSED = ("/proxy=", "/file=", "/file/", "/upload", "/monitoring", "/run/", "/api/", "/call/", "/dev/")
+_GRADIO_REFUSED = (
+    "/proxy=",
+    "/file=",
+    "/file/",
+    "/upload",
+    "/monitoring",
+    "/run/",
+    "/api/",
+    "/call/",
+    "/dev/",
+)
 
 
 def is_loopback(host: str) -> bool:
