@@ -30,6 +30,8 @@ def demo(
 ) -> None:
     """Search an index in the browser, and over HTTP (described at /docs)."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    # Several requests compute at once, so that one core each is fastest; set before torch loads.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     from lexiscope.demo.server import serve
     from lexiscope.demo.service import Service
 

@@ -49,7 +49,7 @@ _HEADERS = {
 }
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _GRADIO = "/gradio_api/"
-_GRADIO_SERVED = ("heartbeat/", "startup-events", "queue/", "info", "app_id")
+_GRADIO_SERVED = ("upload_progress", "heartbeat/", "startup-events", "queue/", "info", "app_id")
 _GRADIO_REFUSED = (
     "/proxy=",
     "/file=",

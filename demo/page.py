@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
 from fastapi import FastAPI
 
 __all__ = ["mount"]
 
 _HEAD = '<link rel="stylesheet" href="/page/page.css"><script type="module" src="/page/page.js"></script>'
-_CHANGED = "(...values) => { window.lexiscope?.changed(...values) }"
 _FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 _TITLE = """<header class="lx-head"><h1>lexiscope</h1><p>Pictures and podcast moments, found by the words they
 are made of. <span id="lx-count"></span> <a href="/docs">API</a></p></header>"""
@@ -52,7 +49,7 @@ def _blocks() -> gr.Blocks:
 def _search_tab() -> None:
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=280):
-            text = gr.Textbox(
+            gr.Textbox(
                 label="Look for",
                 placeholder="a dog on the beach   (-people leaves out what has people)",
                 elem_id="lx-text",
@@ -61,16 +58,16 @@ def _search_tab() -> None:
             )
             gr.HTML('<div id="lx-examples"></div>')
             with gr.Row():
-                kind = gr.Radio(
+                gr.Radio(
                     [("Everything", ""), ("Pictures", "image"), ("Chapters", "chapter")],
                     value="",
                     label="Show",
                     elem_id="lx-kind",
                 )
-                most = gr.Slider(4, 48, 12, step=4, label="At most", elem_id="lx-most")
-                balance = gr.Slider(0, 1, 0.5, step=0.05, label="Picture ↔ words", elem_id="lx-balance")
+                gr.Slider(4, 48, 12, step=4, label="At most", elem_id="lx-most")
+                gr.Slider(0, 1, 0.5, step=0.05, label="Picture ↔ words", elem_id="lx-balance")
         with gr.Column(scale=1, min_width=200):
-            image = gr.Image(
+            gr.Image(
                 label="…or something like this picture",
                 sources=["upload", "clipboard", "webcam"],
                 type="filepath",
@@ -79,6 +76,3 @@ def _search_tab() -> None:
                 buttons=[],
             )
     gr.HTML(_RESULTS)
-    values: list[Any] = [text, image, kind, most, balance]
-    events = [text.input, text.submit, image.change, kind.change, most.change, balance.change]
-    gr.on(events, fn=None, inputs=values, js=_CHANGED, queue=False, show_progress="hidden")

@@ -63,7 +63,9 @@ def make_app(
         dropped = keep_uploads_apart()
         from lexiscope.demo.page import mount
 
-        app.mount("/page", StaticFiles(directory=Path(__file__).parent / "static"), name="page")
+        static = Path(__file__).parent / "static"
+        # An editable installation is made of links.
+        app.mount("/page", StaticFiles(directory=static, follow_symlink=True), name="page")
         app = mount(app, limits.request_bytes)
     app.add_middleware(Guard, loopback=loopback, request_bytes=limits.request_bytes, dropped=dropped)
     app.add_middleware(Timed, metrics=metrics)

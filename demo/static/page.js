@@ -30,9 +30,14 @@ export function question() {
   return { text: rest || null, image: state.image, like: state.like, balance: state.balance, weights, forbid: [...forbid] };
 }
 
-async function changed(text, image, kind, k, balance) {
-  Object.assign(state, { text: text ?? "", kind: kind ?? "", k, balance });
-  const address = image?.url ?? null;
+// Gradio's components, read where they stand in the page.
+async function changed() {
+  const value = (query, fallback) => document.querySelector(query)?.value ?? fallback;
+  state.text = value("#lx-text textarea", "");
+  state.kind = value("#lx-kind input:checked", "");
+  state.k = Number(value("#lx-most input[type=range]", 12));
+  state.balance = Number(value("#lx-balance input[type=range]", 0.5));
+  const address = document.querySelector('#lx-image img[src*="/file="]')?.src ?? null;
   if (address !== state.seen) {
     state.seen = address;
     state.image = null;
@@ -184,5 +189,11 @@ function start() {
   adding();
 }
 
-window.lexiscope = { changed };
+for (const event of ["input", "change"]) {
+  document.addEventListener(event, ({ target }) => target.closest?.("#lx-text, #lx-kind, #lx-most, #lx-balance") && changed());
+}
+new MutationObserver(() => {
+  const address = document.querySelector('#lx-image img[src*="/file="]')?.src ?? null;
+  if (address !== state.seen) changed();
+}).observe(document.body, { subtree: true, childList: true, attributes: true, attributeFilter: ["src"] });
 start();
