@@ -11,8 +11,8 @@ from lexiscope.demo.schemas import Added, SkippedAnswer
 from lexiscope.demo.service import Service
 from lexiscope.demo.uploads import Uploads, safe_name
 from lexiscope.errors import UnreadableSource
-from lexiscope.sources import PICTURE_SUFFIXES, source_name
-from lexiscope.vision.pictures import open_picture
+from lexiscope.sources import source_name
+from lexiscope.vision.pictures import PICTURE_SUFFIXES, open_picture
 
 __all__ = ["add", "delete"]
 

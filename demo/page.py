@@ -36,7 +36,8 @@ def mount(app: FastAPI, request_bytes: int) -> FastAPI:
 
 
 def _blocks() -> gr.Blocks:
-    with gr.Blocks(title="lexiscope", analytics_enabled=False, delete_cache=(3600, 3600)) as blocks:
+    blocks: gr.Blocks = gr.Blocks(title="lexiscope", analytics_enabled=False, delete_cache=(3600, 3600))
+    with blocks:
         gr.HTML(_TITLE)
         with gr.Tabs():
             with gr.Tab("Search"):

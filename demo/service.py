@@ -1,7 +1,7 @@
 """One index behind the page and the HTTP API, for many requests at once.
 
-Searches see one state of the index from beginning to end. When the index on disk changes — by this server, or
-by `lexiscope index` meanwhile — the next search opens the new state and the old one goes with its last reader.
+Searches see one state of the index from beginning to end. When the index on disk changes — by this server
+or by `lexiscope index` — the next search opens the new state and the old one goes with its last reader.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class Service:
             found = (self.folder / "manifest.json").stat()
         except OSError as error:
             raise IndexFolderError(
-                f"{printable(self.folder)}: the index is not there ({error.strerror}); put it back or make it "
-                "again with `lexiscope index`, and this page goes on"
+                f"{printable(self.folder)}: the index is not there ({error.strerror}); put it back or make "
+                "it again with `lexiscope index`, and this page goes on"
             ) from error
         return found.st_mtime_ns, found.st_ino, found.st_size

@@ -53,8 +53,8 @@ class Uploads:
             return self._place(shown, content)
         except OSError as error:
             raise UnreadableSource(
-                f"{shown}: cannot be kept in {printable(self.folder)} ({error.strerror}); make room or change "
-                "the folder's rights"
+                f"{shown}: cannot be kept in {printable(self.folder)} ({error.strerror}); make room or "
+                "change the folder's rights"
             ) from error
 
     def _place(self, name: str, content: bytes) -> tuple[Path, bool]:

@@ -9,17 +9,6 @@ import time
 import httpx
 import pytest
 
-EPISODE = """WEBVTT
-
-NOTE title: Boats
-
-00:00:01.000 --> 00:00:09.000
-<v Ann>A brown dog catches a ball on the beach while the astronaut watches.
-
-00:01:05.000 --> 00:01:09.500
-<v Ben>Nobody but Wittgenstein would sit in that boat.
-"""
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):

@@ -6,9 +6,19 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import EPISODE
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
+
+EPISODE = """WEBVTT
+
+NOTE title: Boats
+
+00:00:01.000 --> 00:00:09.000
+<v Ann>A brown dog catches a ball on the beach while the astronaut watches.
+
+00:01:05.000 --> 00:01:09.500
+<v Ben>Nobody but Wittgenstein would sit in that boat.
+"""
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a browser: apt-get install chromium")
