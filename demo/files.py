@@ -1,4 +1,4 @@
-"""The files behind documents: pictures as thumbnails, audio. Found by document id, never by a path asked for."""
+"""The files behind documents: pictures as thumbnails, audio. Found by document id alone."""
 
 from __future__ import annotations
 

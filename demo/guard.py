@@ -1,7 +1,7 @@
 """What stands before every request: who may ask, how much, and what a browser may do with the answer.
 
-* On loopback the `Host` header must name this machine, or else a page of any site could reach the server under
-  a name of its own (DNS rebinding).
+* On loopback the Host header must name this machine, or else a page of any site could reach the server under
+  a name of its own (rebinding).
 * What changes something, or costs much, is not taken from pages of other sites (`Origin`, `Sec-Fetch-Site`).
 * A request's body is counted as it comes in; what is too long is cut off.
 * Of Gradio's own addresses only those that the page needs are served: none that takes a path of this machine,

@@ -12,10 +12,14 @@ _FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 _TITLE = """<header class="lx-head"><h1>lexiscope</h1><p>Pictures and podcast moments, found by the words they
 are made of. <span id="lx-count"></span> <a href="/docs">API</a></p></header>"""
 _RESULTS = """<div id="lx-chips" role="group" aria-label="Words of the question"></div>
-<div id="lx-status" role="status" aria-live="polite"></div><div id="lx-results"></div>"""
-_ADD = """<div class="lx-add"><label id="lx-drop" tabindex="0"><input id="lx-files" type="file" multiple>
-<strong>Drop pictures or transcripts here</strong><span>or click to choose them: any picture format, vtt, srt, txt,
-json</span></label><progress id="lx-progress" hidden></progress><p id="lx-added" role="status" aria-live="polite"></p>
+<div id="lx-status" role="status" aria-live="polite"></div>
+<div id="lx-results"></div>"""
+_ADD = """<div class="lx-add"><label id="lx-drop" tabindex="0"><input id="lx-files" type="file"
+multiple>
+<strong>Drop pictures or transcripts here</strong>
+<span>or click to choose: any picture format, vtt, srt, txt, json</span></label>
+<progress id="lx-progress" hidden></progress>
+<p id="lx-added" role="status" aria-live="polite"></p>
 <ul id="lx-list"></ul></div>"""
 
 
