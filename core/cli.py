@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from lexiscope import __version__
 from lexiscope.cli_chapters import chapters
 from lexiscope.cli_check import check
+from lexiscope.cli_demo import demo
 from lexiscope.cli_evaluate import retrieval
 from lexiscope.cli_evaluate_chapters import chapters as evaluate_chapters
 from lexiscope.cli_evaluate_search import chapter_search
@@ -113,6 +114,7 @@ evaluate.command()(patches)
 app.command()(quickstart)
 app.command()(index)
 app.command()(search)
+app.command()(demo)
 app.command()(chapters)
 app.command()(check)
 app.command()(export)
