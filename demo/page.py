@@ -29,7 +29,7 @@ def mount(app: FastAPI, request_bytes: int) -> FastAPI:
         app,
         _blocks(),
         path="/",
-        theme=gr.themes.Soft(primary_hue="indigo", font=_FONTS, font_mono=["ui-monospace", "monospace"]),
+        theme=_theme(),
         head=_HEAD,
         footer_links=[],
         ssr_mode=False,
@@ -39,45 +39,77 @@ def mount(app: FastAPI, request_bytes: int) -> FastAPI:
     return mounted
 
 
+def _theme() -> gr.themes.Base:
+    """Fonts of the reader's machine (nothing is fetched), quiet labels."""
+    theme = gr.themes.Soft(primary_hue="indigo", font=_FONTS, font_mono=["ui-monospace", "monospace"])
+    return theme.set(
+        block_title_background_fill="transparent",
+        block_title_background_fill_dark="transparent",
+        block_title_padding="0",
+        block_title_text_color="*body_text_color_subdued",
+        block_title_text_color_dark="*body_text_color_subdued",
+        block_title_text_weight="500",
+    )
+
+
 def _blocks() -> gr.Blocks:
     blocks: gr.Blocks = gr.Blocks(title="lexiscope", analytics_enabled=False, delete_cache=(3600, 3600))
     with blocks:
-        gr.HTML(_TITLE)
+        gr.HTML(_TITLE, apply_default_css=False)
         with gr.Tabs():
             with gr.Tab("Search"):
                 _search_tab()
             with gr.Tab("Add"):
-                gr.HTML(_ADD)
+                gr.HTML(_ADD, apply_default_css=False)
     return blocks
 
 
 def _search_tab() -> None:
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=3, min_width=280):
+    with gr.Row(equal_height=False, elem_id="lx-ask"):
+        with gr.Column(scale=4, min_width=280):
             gr.Textbox(
                 label="Look for",
                 placeholder="a dog on the beach   (-people leaves out what has people)",
                 elem_id="lx-text",
+                interactive=True,
+                show_label=False,
+                container=False,
                 autofocus=True,
                 max_length=200_000,
             )
-            gr.HTML('<div id="lx-examples"></div>')
-            with gr.Row():
+            with gr.Row(elem_id="lx-options"):
                 gr.Radio(
                     [("Everything", ""), ("Pictures", "image"), ("Chapters", "chapter")],
                     value="",
                     label="Show",
                     elem_id="lx-kind",
+                    interactive=True,
+                    min_width=330,
+                    scale=2,
                 )
-                gr.Slider(4, 48, 12, step=4, label="At most", elem_id="lx-most")
-                gr.Slider(0, 1, 0.5, step=0.05, label="Picture ↔ words", elem_id="lx-balance")
-        with gr.Column(scale=1, min_width=200):
+                gr.Slider(
+                    4, 48, 12, step=4, label="At most", elem_id="lx-most", interactive=True, min_width=150
+                )
+                gr.Slider(
+                    0,
+                    1,
+                    0.5,
+                    step=0.05,
+                    label="Picture ↔ words",
+                    elem_id="lx-balance",
+                    interactive=True,
+                    min_width=150,
+                )
+        with gr.Column(scale=1, min_width=220):
             gr.Image(
-                label="…or something like this picture",
+                label="…or like this picture",
+                show_label=False,
+                placeholder="# or like a picture\nDrop, paste or click",
                 sources=["upload", "clipboard", "webcam"],
                 type="filepath",
-                height=190,
+                height=150,
                 elem_id="lx-image",
+                interactive=True,
                 buttons=[],
             )
-    gr.HTML(_RESULTS)
+    gr.HTML(_RESULTS, apply_default_css=False)

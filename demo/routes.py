@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypeVar
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi import Path as InPath
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.responses import FileResponse, Response
 
@@ -29,6 +29,8 @@ __all__ = ["Place", "router"]
 Body = TypeVar("Body", bound=BaseModel)
 Id = Annotated[int, InPath(ge=0, lt=2**62)]
 Words = Annotated[list[schemas.Word], Query(max_length=64)]
+Factor = Annotated[str, Field(pattern=r"^[^=]{1,100}=[0-9]{1,3}([.][0-9]{1,9})?$")]
+Factors = Annotated[list[Factor], Query(max_length=64)]
 
 
 @dataclass(frozen=True)
@@ -160,9 +162,14 @@ async def chapters(
     place: Here,
     text: Annotated[str | None, Query(max_length=5_000)] = None,
     forbid: Words = [],  # noqa: B006  (FastAPI copies it)
+    weight: Factors = [],  # noqa: B006
 ) -> schemas.EpisodeAnswer:
-    """All chapters of an episode, named by the id of any of them, with their scores for a text."""
-    edits = Edits.of(forbid=forbid)
+    """All chapters of an episode, named by the id of any of them, with their scores for a text.
+
+    `weight` is `word=factor`, as `weights` of a search: `weight=sea=0` mutes "sea".
+    """
+    factors = {word: float(factor) for word, _, factor in (one.rpartition("=") for one in weight)}
+    edits = Edits.of(factors, forbid)
     return await place.turns.take(
         request, lambda: answers.episode(place.service.reader(), episode, text, edits)
     )

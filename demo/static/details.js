@@ -3,7 +3,7 @@ import { ask, baseName, clock, el, marked } from "./dom.js";
 
 function dialog(title, ...parts) {
   const box = el("dialog", { class: "lx-dialog", "aria-label": title });
-  box.append(el("header", {}, el("h2", {}, title), el("button", { class: "lx-close", "aria-label": "Close", onclick: () => box.close() }, "✕")), ...parts);
+  box.append(el("header", {}, el("h2", {}, title), el("button", { class: "lx-close", "aria-label": "Close", title: "Close (Esc)", onclick: () => box.close() }, "✕")), ...parts);
   box.addEventListener("click", (event) => event.target === box && box.close());
   box.addEventListener("close", () => box.remove());
   document.body.append(box);
@@ -57,19 +57,49 @@ function paint(heat, maps, word) {
 export async function openChapter(hit, asked) {
   const box = dialog(hit.episode || baseName(hit.source), el("p", { class: "lx-hint" }, "Loading the episode…"));
   try {
-    const query = new URLSearchParams(asked.text ? [["text", asked.text], ...asked.forbid.map((word) => ["forbid", word])] : []);
-    const episode = await ask(`/chapters/${hit.id}?${query}`);
-    const start = hit.utterance?.start ?? hit.start ?? 0;
-    let player = null;
-    if (episode.audio) {
-      player = el("audio", { controls: true, preload: "metadata", src: `${episode.audio}#t=${start}` });
-    }
-    const most = Math.max(...episode.chapters.map((chapter) => chapter.score), 1e-9);
-    const rows = episode.chapters.map((chapter) => el("li", { class: chapter.id === hit.id ? "lx-here" : null },
-      el(player ? "button" : "a", player ? { class: "lx-jump", onclick: () => { player.currentTime = chapter.utterance?.start ?? chapter.start ?? 0; player.play(); } } : { class: "lx-jump", href: `#t=${chapter.start ?? 0}` },
-        el("time", {}, clock(chapter.start)), el("b", {}, chapter.title || "Untitled", chapter.generated ? el("i", {}, " made") : null), el("span", { class: "lx-score", style: `--w:${(chapter.score / most).toFixed(3)}`, title: `score ${chapter.score.toFixed(3)}` }))));
-    box.querySelector(".lx-hint").replaceWith(
-      ...[player, hit.utterance ? el("blockquote", {}, ...marked(hit.utterance.text, hit.explain), " ", el("a", { href: `#t=${start}` }, clock(hit.utterance.start))) : null,
-        el("ol", { class: "lx-timeline" }, ...rows), table(hit)].filter(Boolean));
-  } catch (error) { box.querySelector(".lx-hint").textContent = error.message; }
+    const episode = await ask(`/chapters/${hit.id}?${edited(asked)}`);
+    box.querySelector(".lx-hint").replaceWith(...timeline(episode, hit), table(hit));
+  } catch (error) {
+    Object.assign(box.querySelector(".lx-hint"), { textContent: error.message, className: "lx-error" });
+  }
+}
+
+// The question with its edits, so that the chapters are scored as the list was.
+function edited(asked) {
+  if (!asked.text) return new URLSearchParams();
+  return new URLSearchParams([["text", asked.text], ...asked.forbid.map((word) => ["forbid", word]),
+    ...Object.entries(asked.weights).map(([word, factor]) => ["weight", `${word}=${factor}`])]);
+}
+
+const spoken = (chapter) => chapter.utterance?.start ?? chapter.start ?? 0;
+
+// The chapters of an episode, each with its score; they start the player where there is audio.
+function timeline(episode, hit) {
+  const player = episode.audio ? el("audio", { controls: true, preload: "metadata", src: `${episode.audio}#t=${spoken(hit)}` }) : null;
+  const play = (chapter) => { player.currentTime = spoken(chapter); player.play(); };
+  const most = Math.max(...episode.chapters.map((chapter) => chapter.score), 1e-9);
+  const rows = episode.chapters.map((chapter) => {
+    const parts = [el("time", {}, clock(chapter.start)),
+      el("span", {}, el("b", {}, chapter.title || "Untitled", chapter.generated ? el("i", {}, "generated") : null),
+        chapter.utterance ? el("small", {}, ...marked(chapter.utterance.text, chapter.explain)) : null),
+      el("span", { class: "lx-score", style: `--w:${(chapter.score / most).toFixed(3)}`, title: `score ${chapter.score.toFixed(3)}` })];
+    return el("li", { class: chapter.id === hit.id ? "lx-here" : null, "aria-current": chapter.id === hit.id ? "true" : null },
+      player ? el("button", { class: "lx-jump", onclick: () => play(chapter) }, ...parts) : el("div", { class: "lx-jump" }, ...parts));
+  });
+  const quote = hit.utterance ? el("blockquote", {}, ...marked(hit.utterance.text, hit.explain), " ", moment(episode, hit)) : null;
+  return [player, quote, el("ol", { class: "lx-timeline" }, ...rows)].filter(Boolean);
+}
+
+// When it was said: a link into the audio where there is some, else a time to copy.
+function moment(episode, hit) {
+  const at = hit.utterance.start;
+  if (at === null) return null;
+  if (episode.audio) return el("a", { class: "lx-moment", href: `${episode.audio}#t=${at}`, target: "_blank", title: "opens the audio at this moment" }, clock(at));
+  const button = el("button", { class: "lx-moment", title: "copy episode and time" }, clock(at), " ⧉");
+  button.addEventListener("click", async () => {
+    const text = `${hit.episode || baseName(hit.source)}, ${clock(at)}`;
+    const copied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
+    button.textContent = copied ? `${clock(at)} copied` : text;
+  });
+  return button;
 }

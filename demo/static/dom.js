@@ -22,9 +22,9 @@ export function clock(seconds) {
 export const baseName = (source) => source.split(/[\\/]/).pop();
 const fold = (word) => word.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replace(/['’]s?$/, "");
 
-// A text with the words that matched marked.
+// A text with the words that matched marked, but those that hardly count ("the", "a").
 export function marked(text, matches) {
-  const words = new Set(matches.map((match) => match.word));
+  const words = new Set(matches.filter((match) => match.share >= 0.03).map((match) => match.word));
   const parts = text.split(/([\p{L}\p{N}]+(?:['’][\p{L}\p{N}]+)*)/u);
   return parts.map((part) => (words.has(fold(part)) ? el("mark", {}, part) : part));
 }

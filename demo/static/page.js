@@ -1,12 +1,14 @@
 // Search as you type, chips, and the cards of what was found.
-import { $, ask, baseName, clock, el, marked } from "./dom.js";
-import { openChapter, openPicture } from "./details.js";
+import { $, ask, el } from "./dom.js";
+import { chapter, picture, section } from "./results.js";
 import { startAdding } from "./adding.js";
 
 const EXAMPLES = ["a rocket taking off into the sky", "a red motorcycle", "why is the suit of an astronaut orange?", "cat whiskers -astronaut"];
 const CYCLE = { normal: "raise", raise: "mute", mute: "forbid", forbid: "normal" };
 const SAYS = { normal: "as it is", raise: "raised", mute: "muted", forbid: "forbidden" };
 const state = { text: "", image: null, like: null, kind: "", k: 12, balance: 0.5, edits: new Map(), seen: null };
+const MOST_CHARACTERS = 5000; // what the server takes, demo/schemas.py: said before anything is sent
+const MOST_ADDED = 6; // words shown that the models add
 let running = null, timer = null;
 
 // Words with a minus before them are forbidden; the same rule as on the command line.
@@ -30,25 +32,30 @@ export function question() {
   return { text: rest || null, image: state.image, like: state.like, balance: state.balance, weights, forbid: [...forbid] };
 }
 
-// Gradio's components, read where they stand in the page.
+// Gradio's components, read where they stand in the page. What was asked before is no longer wanted: its answer
+// must not appear over a newer question, however late it comes.
 async function changed() {
+  running?.abort();
+  clearTimeout(timer);
   const value = (query, fallback) => document.querySelector(query)?.value ?? fallback;
-  state.text = value("#lx-text textarea", "");
+  state.text = value("#lx-text textarea, #lx-text input", "");
   state.kind = value("#lx-kind input:checked", "");
   state.k = Number(value("#lx-most input[type=range]", 12));
   state.balance = Number(value("#lx-balance input[type=range]", 0.5));
-  const address = document.querySelector('#lx-image img[src*="/file="]')?.src ?? null;
+  const address = shownPicture();
   if (address !== state.seen) {
-    state.seen = address;
-    state.image = null;
-    if (address) {
-      state.like = null;
-      try { state.image = await base64(address); } catch (error) { return fail(error); }
-    }
+    Object.assign(state, { seen: address, image: null, like: address ? null : state.like });
+    try {
+      const image = address && (await base64(address));
+      if (state.seen !== address) return; // another one was dropped meanwhile
+      state.image = image;
+    } catch (error) { return fail(error); }
   }
   clearTimeout(timer);
   timer = setTimeout(search, 120);
 }
+
+const shownPicture = () => document.querySelector('#lx-image img[src*="/file="]')?.src ?? null;
 
 async function base64(address) {
   const blob = await (await fetch(address)).blob();
@@ -64,8 +71,13 @@ async function search() {
   running?.abort();
   const mine = (running = new AbortController());
   const asked = question();
+  document.body.classList.toggle("lx-both", Boolean(asked.text && (asked.image || asked.like !== null)));
   if (!asked.text && !asked.image && asked.like === null) return empty();
+  if (state.text.length > MOST_CHARACTERS) {
+    return fail(new Error(`The question has ${state.text.length} characters; ${MOST_CHARACTERS} is the most. Leave out what is not needed.`));
+  }
   $("lx-results").setAttribute("aria-busy", "true");
+  const late = setTimeout(() => say("Searching…"), 400);
   try {
     const kinds = state.kind ? [state.kind] : ["image", "chapter"];
     const found = await Promise.all(kinds.map((kind) => ask("/search", {
@@ -73,32 +85,47 @@ async function search() {
       body: JSON.stringify({ ...asked, kind, k: state.k }),
     })));
     if (mine.signal.aborted) return;
-    chips(found[0].words, asked.forbid);
+    chips(merged(found), asked.forbid);
     show(kinds, found);
   } catch (error) {
-    if (error.name !== "AbortError") fail(error);
+    if (!mine.signal.aborted) fail(error);
   } finally {
+    clearTimeout(late);
     if (running === mine) $("lx-results").removeAttribute("aria-busy");
   }
 }
 
+// Pictures and chapters are asked with vectors of their own: the words of both, each with its greater weight
+// (edits act on both).
+function merged(found) {
+  const all = new Map();
+  for (const word of found.flatMap((answer) => answer.words)) {
+    if ((all.get(word.word)?.weight ?? -1) < word.weight) all.set(word.word, word);
+  }
+  const sorted = [...all.values()].sort((a, b) => b.weight - a.weight);
+  const asked = sorted.filter((word) => word.asked);
+  return [...asked, ...sorted.filter((word) => !word.asked).slice(0, MOST_ADDED * (asked.length ? 1 : 2))];
+}
+
 function chips(words, forbidden) {
   const shown = [];
-  if (state.like !== null) shown.push(el("button", { class: "lx-chip lx-like", onclick: () => { state.like = null; search(); } },
-    el("img", { src: `/documents/${state.like}/picture`, alt: "" }), "like this ✕"));
-  const known = new Map(words.map((word) => [word.word, word]));
-  const gone = [...state.edits.keys(), ...forbidden].filter((word) => !known.has(word));
+  if (state.like !== null) {
+    shown.push(el("button", { class: "lx-chip lx-like", "aria-label": "no longer like this picture", onclick: () => { state.like = null; search(); } },
+      el("img", { src: `/documents/${state.like}/picture`, alt: "" }), "like this ✕"));
+  }
+  const known = new Set(words.map((word) => word.word));
+  const gone = [...new Set([...state.edits.keys(), ...forbidden])].filter((word) => !known.has(word));
   const most = Math.max(...words.map((word) => word.weight), 0.001);
-  for (const word of [...words, ...[...new Set(gone)].map((word) => ({ word, weight: 0, asked: true }))]) {
+  for (const word of [...words, ...gone.map((word) => ({ word, weight: 0, asked: true }))]) {
     const edit = state.edits.get(word.word) ?? (forbidden.includes(word.word) ? "forbid" : "normal");
     shown.push(el("button", {
       class: `lx-chip lx-${edit}${word.asked ? "" : " lx-by-model"}`, "data-word": word.word, "data-edit": edit,
       style: `--w:${(word.weight / most).toFixed(2)}`,
-      title: word.asked ? "click: raise, mute, forbid, as it was" : "the model adds this word; click: raise, mute, forbid",
-      "aria-label": `${word.word}: ${SAYS[edit]}`, onclick: () => cycle(word.word, edit),
+      title: `${word.asked ? "" : "The model adds this word. "}Click: raise, mute, forbid, as it was`,
+      "aria-label": `${word.word}: ${SAYS[edit]}${word.asked ? "" : ", added by the model"}`, onclick: () => cycle(word.word, edit),
     }, word.word));
   }
-  const focus = document.activeElement?.dataset?.word;
+  const focus = $("lx-chips").contains(document.activeElement) ? document.activeElement.dataset.word : null;
   $("lx-chips").replaceChildren(...shown);
   if (focus) document.querySelector(`#lx-chips [data-word="${CSS.escape(focus)}"]`)?.focus();
 }
@@ -110,90 +137,84 @@ function cycle(word, edit) {
 }
 
 function show(kinds, found) {
-  const parts = [];
-  kinds.forEach((kind, at) => {
-    const hits = found[at].hits;
-    const title = kind === "image" ? "Pictures" : "Chapters";
-    parts.push(el("section", { class: `lx-${kind}s` }, el("h2", {}, title),
-      hits.length ? el("div", { class: kind === "image" ? "lx-gallery" : "lx-cards" }, ...hits.map(kind === "image" ? picture : chapter))
-        : el("p", { class: "lx-none" }, `No ${title.toLowerCase()} share a word with this. Try other words.`)));
-  });
+  const draw = { image: (hit) => picture(hit, moreLike), chapter: (hit) => chapter(hit, question()) };
   const count = found.reduce((sum, answer) => sum + answer.hits.length, 0);
   const took = Math.max(...found.map((answer) => answer.took_ms));
-  $("lx-status").className = "";
-  $("lx-status").textContent = `${count} found in ${Math.round(took)} ms`;
-  $("lx-results").replaceChildren(...parts);
-}
-
-const reasons = (hit) => hit.terms.filter(([word, share]) => share >= 0.01 && !word.includes("~")).slice(0, 4).map(([word, share]) => `${word} ${Math.round(100 * share)}%`).join(" · ");
-
-function picture(hit) {
-  const name = baseName(hit.source);
-  const image = el("img", { src: `/documents/${hit.id}/picture`, alt: `${name}: ${reasons(hit)}`, loading: "lazy" });
-  image.addEventListener("error", () => image.replaceWith(el("span", { class: "lx-lost" }, "the file is not there any more")), { once: true });
-  return el("button", { class: "lx-picture", "data-id": hit.id, onclick: () => openPicture(hit, moreLike) },
-    el("span", { class: "lx-frame" }, image), el("span", { class: "lx-caption" }, el("b", {}, name), el("small", {}, reasons(hit))));
-}
-
-function chapter(hit) {
-  return el("button", { class: "lx-card", "data-id": hit.id, onclick: () => openChapter(hit, question()) },
-    el("small", {}, hit.episode || baseName(hit.source)),
-    el("b", {}, hit.title || "Untitled", hit.generated ? el("i", { title: "the title was made from the text" }, " made") : null),
-    hit.utterance ? el("q", {}, ...marked(hit.utterance.text, hit.explain)) : null,
-    el("small", { class: "lx-times" }, hit.start === null ? "" : `${clock(hit.start)}–${clock(hit.end)}`, "  ", reasons(hit)));
+  say(`${count} found in ${Math.round(took)} ms`);
+  $("lx-results").replaceChildren(...kinds.map((kind, at) => section(kind, found[at].hits.map(draw[kind]))));
 }
 
 function moreLike(id) {
   state.like = id;
   state.edits.clear();
+  // A picture that was dropped gives way.
+  if (shownPicture()) document.querySelector('#lx-image button[aria-label="Clear"], #lx-image button[title="Clear"]')?.click();
   setText("");
-  search();
+  window.scrollTo({ top: 0 });
 }
 
 function setText(text) {
-  const box = document.querySelector("#lx-text textarea, #lx-text input");
-  state.text = text;
+  const box = textBox();
   box.value = text;
   box.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
+const textBox = () => document.querySelector("#lx-text textarea, #lx-text input");
+
+function say(text, className = "") {
+  $("lx-status").className = className;
+  $("lx-status").textContent = text;
+}
+
 function empty() {
+  $("lx-results").removeAttribute("aria-busy");
   $("lx-chips").replaceChildren();
-  $("lx-status").className = "";
-  $("lx-status").textContent = "";
+  state.edits.clear();
+  say("");
   $("lx-results").replaceChildren(el("div", { class: "lx-empty" }, el("b", {}, "What are you looking for?"),
-    el("p", {}, "Type words, drop a picture, or do both. Every answer shows the words it was found by; click a word to raise, mute or forbid it.")));
+    el("p", {}, "Type words, drop a picture, or do both. Every answer shows the words it was found by; click a word to raise, mute or forbid it."),
+    el("div", { class: "lx-examples" }, ...EXAMPLES.map((text) => el("button", { class: "lx-example", onclick: () => { setText(text); textBox().focus(); } }, text)))));
 }
 
 function fail(error) {
-  $("lx-status").className = "lx-error";
-  $("lx-status").textContent = error.message;
+  $("lx-results").removeAttribute("aria-busy");
+  $("lx-chips").replaceChildren();
+  say(error.message, "lx-error");
   $("lx-results").replaceChildren();
 }
 
 async function greet() {
   try {
     const health = await ask("/health");
+    const loading = health.status === "loading";
     $("lx-count").textContent = `${health.pictures.toLocaleString()} pictures and ${health.chapters.toLocaleString()} chapters.`;
-    if (health.status === "loading") setTimeout(greet, 500);
-    if (!question().text) $("lx-status").textContent = health.status === "loading" ? "The model is loading…" : "";
+    if (loading) setTimeout(greet, 500);
+    if (!running || loading) say(loading ? "The model is loading…" : "");
   } catch (error) { fail(error); }
 }
 
 function start() {
-  if (!$("lx-results") || !$("lx-examples")) return setTimeout(start, 50);
-  $("lx-examples").replaceChildren(...EXAMPLES.map((text) => el("button", { class: "lx-example", onclick: () => { state.edits.clear(); state.like = null; setText(text); } }, text)));
-  empty();
+  if (!$("lx-results") || !textBox()) return setTimeout(start, 50);
+  if (textBox().value) changed(); // typed before this script was there
+  else empty();
   greet();
   const adding = () => ($("lx-drop") ? startAdding(greet) : setTimeout(adding, 300));
   adding();
 }
 
+// "/" leads to the box from anywhere but from where text is typed.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  if (event.target.closest?.("textarea, input:not([type=range], [type=radio]), [contenteditable]") || !textBox()?.offsetParent) return;
+  event.preventDefault();
+  textBox().focus();
+  textBox().select();
+});
+
 for (const event of ["input", "change"]) {
   document.addEventListener(event, ({ target }) => target.closest?.("#lx-text, #lx-kind, #lx-most, #lx-balance") && changed());
 }
 new MutationObserver(() => {
-  const address = document.querySelector('#lx-image img[src*="/file="]')?.src ?? null;
-  if (address !== state.seen) changed();
+  if (shownPicture() !== state.seen) changed();
 }).observe(document.body, { subtree: true, childList: true, attributes: true, attributeFilter: ["src"] });
 start();
