@@ -104,7 +104,7 @@ def _search_tab() -> None:
             gr.Image(
                 label="…or like this picture",
                 show_label=False,
-                placeholder="# or like a picture\nDrop, paste or click",
+                placeholder="or drop a picture",
                 sources=["upload", "clipboard", "webcam"],
                 type="filepath",
                 height=150,

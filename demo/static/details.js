@@ -95,11 +95,11 @@ function moment(episode, hit) {
   const at = hit.utterance.start;
   if (at === null) return null;
   if (episode.audio) return el("a", { class: "lx-moment", href: `${episode.audio}#t=${at}`, target: "_blank", title: "opens the audio at this moment" }, clock(at));
-  const button = el("button", { class: "lx-moment", title: "copy episode and time" }, clock(at), " ⧉");
+  const button = el("button", { class: "lx-moment", title: "copy episode and time" }, `${clock(at)} · copy`);
   button.addEventListener("click", async () => {
     const text = `${hit.episode || baseName(hit.source)}, ${clock(at)}`;
     const copied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
-    button.textContent = copied ? `${clock(at)} copied` : text;
+    button.textContent = copied ? `${clock(at)} · copied` : text;
   });
   return button;
 }

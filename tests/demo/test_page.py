@@ -57,6 +57,11 @@ def look_for(page, text):
     expect(page.locator("#lx-status")).to_have_text(re.compile(r"\d+ found"))
 
 
+def settled(page):
+    """The answer to the last click is there."""
+    expect(page.locator("#lx-results")).not_to_have_attribute("aria-busy", re.compile(".*"))
+
+
 def names(page):
     return page.locator(".lx-pictures .lx-caption b").all_inner_texts()
 
@@ -113,7 +118,59 @@ def test_an_opened_chapter_is_a_timeline(page):
     page.locator(".lx-card").first.click()
     expect(page.locator(".lx-timeline li")).not_to_have_count(0)
     expect(page.locator(".lx-here")).to_have_count(1)
-    assert "#t=" in page.locator(".lx-dialog blockquote a").get_attribute("href")
+    # Without audio there is a time to copy, not a link that leads nowhere.
+    expect(page.locator(".lx-dialog audio, .lx-dialog a")).to_have_count(0)
+    expect(page.locator("button.lx-moment")).to_contain_text("copy")
+
+
+def test_edits_count_in_the_timeline(page):
+    look_for(page, "astronaut orange")
+    chip = page.locator('#lx-chips [data-word="astronaut"]')
+    for edit in ("raise", "mute"):
+        chip.click()
+        expect(chip).to_have_attribute("data-edit", edit)
+    settled(page)
+    with page.expect_response(re.compile(r"/chapters/\d+")) as asked:
+        page.locator(".lx-card").first.click()
+    assert "weight=astronaut%3D0" in asked.value.url
+    explained = [match["word"] for hit in asked.value.json()["chapters"] for match in hit["explain"]]
+    assert explained and "astronaut" not in explained
+
+
+def test_keys_alone(page):
+    look_for(page, "rocket")
+    card = page.locator(".lx-picture").first
+    card.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog")).to_have_count(0)
+    expect(card).to_be_focused()
+    page.keyboard.press("/")
+    expect(page.locator("#lx-text textarea, #lx-text input").first).to_be_focused()
+
+
+def test_an_old_answer_never_shows_over_a_new_question(page):
+    held = []
+    page.route(
+        "**/search",
+        lambda route: held.append(route) if "coffee" in route.request.post_data else route.continue_(),
+    )
+    box = page.locator("#lx-text textarea, #lx-text input").first
+    with page.expect_request("**/search"):
+        box.fill("coffee")
+    with page.expect_event("requestfailed"):  # aborted as soon as something else is typed
+        look_for(page, "rocket")
+    assert held
+    expect(page.locator('#lx-chips [data-word="rocket"]')).to_be_visible()
+    expect(page.locator('#lx-chips [data-word="coffee"]')).to_have_count(0)
+
+
+def test_the_number_of_results(page):
+    look_for(page, "rocket sky")
+    page.get_by_label("number input for At most").fill("4")
+    page.get_by_label("number input for At most").press("Enter")
+    expect(page.locator(".lx-picture")).to_have_count(4)
 
 
 def test_chips_raise_mute_and_forbid(page):
@@ -123,7 +180,7 @@ def test_chips_raise_mute_and_forbid(page):
     for edit in ("raise", "mute"):
         chip.click()
         expect(chip).to_have_attribute("data-edit", edit)
-    expect(page.locator("#lx-results")).not_to_have_attribute("aria-busy", "true")
+    settled(page)
     after = page.locator(".lx-pictures .lx-caption small").all_inner_texts()
     assert before != after and not any("sky" in line for line in after)
     chip.click()
@@ -169,7 +226,7 @@ def test_odd_questions_are_questions(page, text):
 
 def test_ten_thousand_words_are_refused_in_one_line(page):
     page.locator("#lx-text textarea, #lx-text input").first.fill("boat " * 10_000)
-    expect(page.locator("#lx-status.lx-error")).to_contain_text("5000")
+    expect(page.locator("#lx-status.lx-error")).to_contain_text("50000 characters; 5000 is the most")
     look_for(page, "boat")
 
 
