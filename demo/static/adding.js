@@ -6,11 +6,17 @@ if (location.hash.startsWith("#token=")) {
   history.replaceState(null, "", location.pathname);
 }
 
+// On the document: Gradio draws the tab when it is opened, and a file may be dropped at once.
 export function startAdding(done) {
-  $("lx-files").addEventListener("change", (event) => send([...event.target.files], done));
-  $("lx-drop").addEventListener("dragover", (event) => event.preventDefault());
-  $("lx-drop").addEventListener("drop", (event) => { event.preventDefault(); send([...event.dataTransfer.files], done); });
-  $("lx-drop").addEventListener("keydown", (event) => event.key === "Enter" && $("lx-files").click());
+  const over = (event) => event.target.closest?.("#lx-drop");
+  document.addEventListener("change", (event) => event.target.id === "lx-files" && send([...event.target.files], done));
+  document.addEventListener("dragover", (event) => over(event) && event.preventDefault());
+  document.addEventListener("drop", (event) => {
+    if (!over(event)) return;
+    event.preventDefault();
+    send([...event.dataTransfer.files], done);
+  });
+  document.addEventListener("keydown", (event) => event.target.id === "lx-drop" && event.key === "Enter" && $("lx-files").click());
 }
 
 async function send(files, done) {

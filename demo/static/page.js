@@ -198,8 +198,7 @@ function start() {
   if (textBox().value) changed(); // typed before this script was there
   else empty();
   greet();
-  const adding = () => ($("lx-drop") ? startAdding(greet) : setTimeout(adding, 300));
-  adding();
+  startAdding(greet);
 }
 
 // "/" leads to the box from anywhere but from where text is typed.

@@ -47,6 +47,7 @@ def page(browser, server):
     page.goto(server[0])
     expect(page.locator(".lx-empty")).to_be_visible()
     yield page
+    page.unroute_all(behavior="ignoreErrors")
     context.close()
     assert [u for u in strangers if not u.startswith((server[0], "data:", "blob:"))] == []
     assert errors == []
