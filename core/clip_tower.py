@@ -132,9 +132,13 @@ class ClipTower(nn.Module):
     def texts(self, texts: Sequence[str]) -> Tensor:
         """Unit vectors (n, width) of texts; what is longer than the model's context is cut off."""
         device = next(self.network.parameters()).device
-        ids = self._tokenizer(list(texts)).to(device)
-        found: Tensor = self.network.encode_text(ids).float()
+        found: Tensor = self.network.encode_text(self.tokens(texts).to(device)).float()
         return F.normalize(found.nan_to_num(), dim=-1)
+
+    def tokens(self, texts: Sequence[str]) -> Tensor:
+        """Token ids (n, context) of texts."""
+        ids: Tensor = self._tokenizer(list(texts))
+        return ids
 
     def save(self, folder: Path) -> None:
         """Write the folder that open_clip reads as `local-dir:FOLDER`."""

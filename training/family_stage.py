@@ -156,7 +156,7 @@ class FamilyStage:
         use_q, use_d = self._penalties(q.base, d.base, batch.group)
         total = supervised + self._ramp(step) * (use_q + use_d)
         figures = {"supervised": supervised.item(), **{name: value.item() for name, value in parts.items()}}
-        figures |= {"use_q": float(use_q), "use_d": float(use_d)}
+        figures |= {"use_q": use_q.item(), "use_d": use_d.item()}
         figures |= {"words_q": _words(q.kept), "words_d": _words(d.kept)}
         if self.module.past is not None:
             self._remember(batch)

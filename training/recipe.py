@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from importlib.resources import files
 from pathlib import Path
@@ -176,7 +177,7 @@ class Recipe(Section):
 
 
 def load_recipe(name: str | Path) -> Recipe | FamilyRecipe:
-    """Read a recipe by name (`bundled`), bundled file name (`bundled.toml`) or path.
+    """Read a recipe by name (`bundled`), bundled file name (`bundled.toml`) or path (TOML, or the same as JSON).
 
     Raises:
         RecipeError: there is none, it is not TOML, or a field is wrong.
@@ -184,11 +185,12 @@ def load_recipe(name: str | Path) -> Recipe | FamilyRecipe:
     file = _find(name)
     try:
         with file.open("rb") as stream:
-            raw = tomllib.load(stream)
+            raw = json.load(stream) if file.suffix == ".json" else tomllib.load(stream)
             kind = FamilyRecipe if {"document", "supervision"} & raw.keys() else Recipe
             return kind.model_validate(raw)
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{file}: not TOML ({error}); mend that line") from error
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
+        kind = file.suffix.removeprefix(".").upper()
+        raise RecipeError(f"{file}: not {kind} ({error}); mend that line") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "recipe"
