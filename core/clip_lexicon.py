@@ -1,7 +1,8 @@
 """Any open_clip model as a lexical encoder, without training.
 
 The model's own embeddings of the vocabulary's words are the codebook; a picture's or text's embedding becomes
-the few words whose weighted sum comes near it (`lexiscope.decomposition`, after SpLiCE). Pictures and texts lie
+the few words whose weighted sum comes near it (`lexiscope.decomposition`, after SpLiCE). Pictures and texts
+lie
 in two cones of CLIP's space, so each kind is centred by its own mean first: the words' mean for texts, the
 mean of photographs for pictures (those in scikit-image's wheel, until `centre_on` is given better ones).
 """
@@ -177,7 +178,9 @@ class ClipLexicon(nn.Module):
         config = storage.read_config(folder)
         vocabulary = Vocabulary.load(folder / storage.VOCABULARY)
         if config.get("vocabulary") != vocabulary.fingerprint:
-            raise VocabularyMismatch(f"{folder / storage.VOCABULARY}: not the codebook's; copy the model again")
+            raise VocabularyMismatch(
+                f"{folder / storage.VOCABULARY}: not the codebook's; copy the model again"
+            )
         weights = storage.read_weights(folder)
         names = ("term_ids", "codebook", "text_mean", "picture_mean")
         if not set(names) <= set(weights):

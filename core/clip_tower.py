@@ -146,7 +146,9 @@ class ClipTower(nn.Module):
         from safetensors.torch import save_file
 
         folder.mkdir(parents=True, exist_ok=True)
-        weights = {name: t.detach().cpu().contiguous().clone() for name, t in self.network.state_dict().items()}
+        weights = {
+            name: t.detach().cpu().contiguous().clone() for name, t in self.network.state_dict().items()
+        }
         save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
         if hasattr(self._tokenizer, "save_pretrained"):  # open_clip's own is the same everywhere
             self._tokenizer.save_pretrained(folder)

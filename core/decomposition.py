@@ -2,7 +2,8 @@
 
     w = argmin_{w ≥ 0}  ½ ‖ Cᵀ w - z ‖² + λ Σ_t w_t            C (terms, d) unit rows, z (d,) of unit length
 
-Source: Bhalla et al., "Interpreting CLIP with sparse linear concept embeddings" (NeurIPS 2024). Solved by FISTA
+Source: Bhalla et al., "Interpreting CLIP with sparse linear concept embeddings" (NeurIPS 2024). Solved by
+FISTA
 (Beck and Teboulle 2009) for many vectors at once, on whatever device they are.
 """
 

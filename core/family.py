@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from lexiscope import storage
 from lexiscope.errors import ModelError
-from lexiscope.family_config import FamilyConfig, ProjectorConfig
+from lexiscope.family_config import FamilyConfig
 from lexiscope.sparse_encoders import (
     INFERENCE_FREE,
     CodebookProjector,
@@ -26,9 +25,9 @@ from lexiscope.sparse_encoders import (
     SparseEncoder,
     TokenProjector,
 )
-from lexiscope.text.language_model import LanguageModel, LanguageModelConfig
+from lexiscope.text.language_model import LanguageModel
 from lexiscope.text.templates import Windows
-from lexiscope.vision.tower import Preprocessor, VisionConfig, VisionTower
+from lexiscope.vision.tower import Preprocessor, VisionTower
 from lexiscope.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -154,6 +153,8 @@ class FamilyModel(nn.Module):
             windows: their tokens, on the model's device; None where the encoder reads no positions.
         """
         counts = self.counts(texts, windows)
+        if self.dense is not None and self.side(side).config.kind not in INFERENCE_FREE:
+            return Reading(counts, self.dense.texts(texts)[:, None])
         if windows is None:
             return Reading(counts)
         if len(windows.owners) != len(texts):
@@ -162,8 +163,6 @@ class FamilyModel(nn.Module):
         terms = self.terms_at(windows) if encoder.config.kind == "mlp" else None
         if encoder.config.kind in INFERENCE_FREE:
             return Reading(counts)
-        if self.dense is not None:
-            return Reading(counts, self.dense.texts(texts)[:, None])
         states = self.language(side)(windows.ids, windows.mask)
         return Reading(counts, states, windows.pooled, terms)
 

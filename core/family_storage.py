@@ -17,7 +17,6 @@ from lexiscope.vision.tower import VisionConfig, VisionTower
 from lexiscope.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from lexiscope.clip_tower import ClipTower
     from lexiscope.family import FamilyModel
 
 DENSE = "dense"
@@ -98,7 +97,9 @@ def _towers(config: dict[str, Any], folder: Path) -> dict[str, nn.Module | None]
     towers: dict[str, nn.Module | None] = {"vision": None, "dense": None}
     for name in ("text", "query_text"):
         shape = config.get(name)
-        towers[name] = None if shape is None else LanguageModel(LanguageModelConfig(**shape), _tokenizer(folder))
+        towers[name] = (
+            None if shape is None else LanguageModel(LanguageModelConfig(**shape), _tokenizer(folder))
+        )
     if config.get("vision") is not None:
         towers["vision"] = VisionTower(VisionConfig.from_dict(config["vision"]))
     if config.get("dense"):
@@ -121,9 +122,7 @@ def _fill(model: FamilyModel, weights: dict[str, Tensor]) -> None:
     own = dict(model.state_dict())
     filled = {own[name].data_ptr() for name in weights if name in own}
     lost = [
-        name
-        for name in missing
-        if not name.startswith(f"{DENSE}.") and own[name].data_ptr() not in filled
+        name for name in missing if not name.startswith(f"{DENSE}.") and own[name].data_ptr() not in filled
     ]
     if lost or unexpected:
         raise RuntimeError(f"missing {lost[:3]}, unexpected {list(unexpected)[:3]}")

@@ -1,6 +1,7 @@
 """What a language model reads around a text, and which of its positions count.
 
-The prompt may hold {text} once, or twice (echo embeddings: Springer et al. 2024): a causal model reads the text
+The prompt may hold {text} once, or twice (echo embeddings: Springer et al. 2024): a causal model reads the
+text
 again, so that each word of the second copy has seen all of it, and only the second copy is pooled.
 """
 
@@ -51,6 +52,11 @@ class Windows:
             self.literal[chosen],
             self.owners[chosen],
         )
+
+    def part(self, start: int, stop: int) -> Windows:
+        """The windows of some texts, where each has one; the first of them is text 0."""
+        found = self.rows(torch.arange(start, stop, device=self.ids.device))
+        return Windows(found.ids, found.mask, found.pooled, found.literal, found.owners - start)
 
     def to(self, device: torch.device) -> Windows:
         """On a device."""

@@ -1,6 +1,7 @@
 """A tokenizer's tokens as the terms of a vocabulary, written so that a person can read them.
 
-A token that begins a word is written as the word (`dog`), one that goes on with a tilde (`~ing`), whatever the
+A token that begins a word is written as the word (`dog`), one that goes on with a tilde (`~ing`), whatever
+the
 tokenizer's own sign for it is (`##ing` in WordPiece, no `▁` in SentencePiece, no `Ġ` in byte-level BPE).
 """
 

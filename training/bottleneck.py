@@ -4,7 +4,8 @@
     b = a · W_emb                                            W_emb the input embedding, without gradient
     L = CE of the masked words by a weak decoder that reads [b, masked text]
 
-A decoder of two layers that sees half of the text can restore the rest only through b, so the words in a must say
+A decoder of two layers that sees half of the text can restore the rest only through b, so the words in a
+must say
 what the text or picture is about.
 """
 
@@ -52,7 +53,8 @@ class WeakDecoder(nn.Module):
 def mask_words(windows: Windows, share: float, model: FamilyModel, mask_token: int) -> tuple[Tensor, Tensor]:
     """Hide whole words: ids with the mask token in them, and the labels of what is hidden (-100 elsewhere).
 
-    A word is a token that begins one and the pieces that go on with it; about `share` of the words are hidden.
+    A word is a token that begins one and the pieces that go on with it; about `share` of the words are
+    hidden.
     """
     begins = windows.literal & ~_pieces(model, windows)
     word = begins.long().cumsum(dim=1)
@@ -64,7 +66,9 @@ def mask_words(windows: Windows, share: float, model: FamilyModel, mask_token: i
 
 def _pieces(model: FamilyModel, windows: Windows) -> Tensor:
     """Where a token goes on with a word: its term begins with a tilde."""
-    goes_on = torch.tensor([term.startswith("~") for term in model.vocabulary.terms], device=windows.ids.device)
+    goes_on = torch.tensor(
+        [term.startswith("~") for term in model.vocabulary.terms], device=windows.ids.device
+    )
     places = model.terms_at(windows)
     return goes_on[places.clamp(min=0)] & (places >= 0)
 

@@ -1,6 +1,7 @@
 """Several processes (torchrun) as if they were one with a batch as large.
 
-Each process encodes its share of the batch; the vectors are gathered everywhere, with their gradients, and every
+Each process encodes its share of the batch; the vectors are gathered everywhere, with their gradients, and
+every
 process computes the whole loss. What flows back into a process's share is the sum over all processes of what
 they make of it; the mean over processes of the parameters' gradients is then that of one process alone.
 """

@@ -84,7 +84,10 @@ def _language(section: FamilyText, prompt: str) -> LanguageModel:
     )
     if section.checkpointing:
         network: Any = language.network
-        network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        # transformers renames it in its sixth version
+        name = "activation_checkpointing_enable"
+        enable = getattr(network, name, None) or network.gradient_checkpointing_enable
+        enable()
         network.enable_input_require_grads()
     return language
 
@@ -181,4 +184,3 @@ def _frozen(recipe: FamilyRecipe, model: FamilyModel) -> FamilyModel:
     if model.vision is not None and recipe.vision is not None and recipe.vision.frozen:
         model.vision.requires_grad_(False)
     return model
-

@@ -199,7 +199,9 @@ class FamilyRecipe(Section):
                 'stands in a picture; use "head"'
             )
         if self.picture.literal != "none" or self.picture.quality or self.picture.codebook != "own":
-            raise ValueError('picture: needs codebook = "own", and neither literal nor quality, of texts alone')
+            raise ValueError(
+                'picture: needs codebook = "own", and neither literal nor quality, of texts alone'
+            )
         return self
 
     @model_validator(mode="after")

@@ -19,8 +19,8 @@ from lexiscope.training.family_card import family_card
 from lexiscope.training.family_draw import PictureDraw, TextDraw
 from lexiscope.training.family_recipe import FamilyRecipe
 from lexiscope.training.family_stage import FamilyBatch, FamilyModule, FamilyStage
-from lexiscope.training.lora import add_lora, merge
 from lexiscope.training.loop import fit
+from lexiscope.training.lora import add_lora, merge
 from lexiscope.training.rows import Rows, open_rows
 from lexiscope.training.schedules import schedule
 from lexiscope.training.webdataset import open_captioned

@@ -1,6 +1,6 @@
 """The loop's view of a family recipe: rows or pictures in, the sum of what supervises them out.
 
-    L = Σ_k weight_k · L_k(q, d)  +  ramp(step) · [ λ_Q R(q) + λ_D R(d) ]
+L = Σ_k weight_k · L_k(q, d)  +  ramp(step) · [ λ_Q R(q) + λ_D R(d) ]
 """
 
 from __future__ import annotations
@@ -72,11 +72,11 @@ class Side:
 
     def part(self, start: int, size: int) -> Side:
         """Some of it."""
-        stop = start + size
+        stop = min(start + size, len(self))
         return Side(
             self.name,
             self.texts[start:stop],
-            None if self.windows is None else self.windows.rows(torch.arange(start, min(stop, len(self)))),
+            None if self.windows is None else self.windows.part(start, stop),
             None if self.pixels is None else self.pixels[start:stop],
         )
 
@@ -143,7 +143,9 @@ class FamilyStage:
     def loss(self, batch: FamilyBatch, step: int) -> tuple[Tensor, dict[str, float]]:
         """The formula of this module, and its parts."""
         q, d = self._vectors(batch.query), self._vectors(batch.document)
-        with torch.autocast(q.kept.device.type, enabled=False):  # a margin of scores is no matter of eight bits
+        with torch.autocast(
+            q.kept.device.type, enabled=False
+        ):  # a margin of scores is no matter of eight bits
             return self._total(batch, q, d, step)
 
     def _total(
@@ -167,7 +169,8 @@ class FamilyStage:
     def _vectors(self, side: Side) -> Vectors:
         """Encode a side; in chunks whose activations are made again in the backward pass, where asked.
 
-        That is grad-cache (Gao et al. 2021): the loss sees all vectors at once, memory holds one chunk's states.
+        That is grad-cache (Gao et al. 2021): the loss sees all vectors at once, memory holds one chunk's
+        states.
         """
         size = self.recipe.train.chunk
         if not size or size >= len(side):

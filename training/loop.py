@@ -163,7 +163,11 @@ class _Trainer:
             return
         if step and rank() == 0:
             self.save(step)
-        kept = f"the weights before it are in {printable(self.folder / 'checkpoint')}" if step else "nothing is lost"
+        kept = (
+            f"the weights before it are in {printable(self.folder / 'checkpoint')}"
+            if step
+            else "nothing is lost"
+        )
         raise RecipeError(
             f"{self.folder.name}: the {name} is {value} at step {step}; {kept}; "
             "lower learning_rate and --resume"

@@ -1,7 +1,7 @@
 """A slowly following copy of the encoders, and a queue of the vectors it gave (MoCo; LexLIP's second phase).
 
-    θ_m ← m θ_m + (1 - m) θ         after each step
-    queue ← the batch's vectors by θ_m, the oldest ones out
+θ_m ← m θ_m + (1 - m) θ         after each step
+queue ← the batch's vectors by θ_m, the oldest ones out
 """
 
 from __future__ import annotations

@@ -70,7 +70,9 @@ def run(
     chosen = out or Path("runs") / rules.name
     if isinstance(rules, FamilyRecipe):
         if start is not None:
-            raise RecipeError(f"--start {start}: a method of the family begins with its towers alone; leave it out")
+            raise RecipeError(
+                f"--start {start}: a method of the family begins with its towers alone; leave it out"
+            )
         return run_family(rules, data=data or Path(), out=chosen, resume=resume)
     earlier, model = begin_with(start, rules)
     return _Run(rules, data or Path(), chosen, resume, earlier).all(model)

@@ -177,7 +177,8 @@ class Recipe(Section):
 
 
 def load_recipe(name: str | Path) -> Recipe | FamilyRecipe:
-    """Read a recipe by name (`bundled`), bundled file name (`bundled.toml`) or path (TOML, or the same as JSON).
+    """Read a recipe by name (`bundled`), bundled file name (`bundled.toml`) or path (TOML, or the same as
+    JSON).
 
     Raises:
         RecipeError: there is none, it is not TOML, or a field is wrong.

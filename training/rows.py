@@ -2,7 +2,8 @@
 
     .tsv             question ⇥ answer ⇥ other …                          (MS MARCO's triples)
                      score ⇥ score ⇥ question ⇥ answer ⇥ other            (the same with a teacher's scores)
-    .jsonl(.gz)      {"query", "positive", "negatives": [...], "scores": [[answer's, others' …], …], "expansion"}
+    .jsonl(.gz)      {"query", "positive", "negatives": [...], "scores": [[answer's, others' …], …],
+    "expansion"}
                      `scores` has one list a teacher; `expansion` is text that is put behind the answer
     .parquet         `captions`: two captions of one picture are a question and its answer
 

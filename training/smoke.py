@@ -1,7 +1,10 @@
-"""`lexiscope train RECIPE --smoke`: the whole of a recipe in seconds, with everything about it small but real.
+"""`lexiscope train RECIPE --smoke`: the whole of a recipe in seconds, with everything about it small but
+real.
 
-Towers of the same architectures with random weights, in the hub's formats; two hundred steps; a few hundred rows in
-the recipe's own file format. What is checked is what a real run lives on: the loss falls, the model is saved, its
+Towers of the same architectures with random weights, in the hub's formats; two hundred steps; a few hundred
+rows in
+the recipe's own file format. What is checked is what a real run lives on: the loss falls, the model is
+saved, its
 vectors go into an index and are found there.
 """
 
@@ -21,6 +24,7 @@ from lexiscope.training.family_recipe import FamilyRecipe
 from lexiscope.training.recipe import Recipe, load_recipe
 from lexiscope.training.smoke_rows import Scene, scenes, write_pictures, write_rows
 from lexiscope.training.smoke_towers import SIDE, tiny_causal, tiny_clip, tiny_masked, tiny_vision
+from lexiscope.vocabulary import Vocabulary
 
 STEPS, BATCH = 200, 16
 _TEXT_ROWS, _PICTURE_ROWS = 600, 256
@@ -79,7 +83,9 @@ def smoke(recipe: str | Path, *, data: Path | None, out: Path) -> SmokeResult:
     stage = "family" if isinstance(rules, FamilyRecipe) else "dense" if rules.dense is not None else "lexical"
     first, last = _losses(out / "run" / stage / "metrics.jsonl")
     dense = isinstance(rules, Recipe) and rules.dense is not None
-    return SmokeResult(model, first, last, *_searched(model, rows[:_SEARCHED], pictures=pictures, dense=dense))
+    return SmokeResult(
+        model, first, last, *_searched(model, rows[:_SEARCHED], pictures=pictures, dense=dense)
+    )
 
 
 def _small_family(recipe: FamilyRecipe, rows: list[Scene], out: Path) -> dict[str, Any]:
@@ -101,6 +107,10 @@ def _small_family(recipe: FamilyRecipe, rows: list[Scene], out: Path) -> dict[st
     name = f"train{'.tar' if '.tar' in endings else Path(recipe.data.train[0]).suffix}"
     (write_rows if recipe.picture is None else write_pictures)(rows, out / "rows" / name)
     small["data"] |= {"train": [name], "dev": None}
+    if recipe.vocabulary.terms == "words":
+        lexicon = Vocabulary.from_texts(texts, min_count=2, pieces=100)
+        lexicon.save(out / "rows" / "vocabulary.txt")
+        small["vocabulary"] |= {"lexicon": str(out / "rows" / "vocabulary.txt"), "donor": "bundled"}
     _shorten(small)
     return small
 
@@ -115,7 +125,14 @@ def _shorten(small: dict[str, Any]) -> None:
         small["regulariser"][side]["threshold"] //= 10
     if small["supervision"]["queue"]:
         small["supervision"]["queue"] = 4 * BATCH
-    schedule = {"steps": STEPS, "batch": BATCH, "warmup": 10, "save_every": 100, "evaluate_every": STEPS}
+    schedule: dict[str, Any] = {
+        "steps": STEPS,
+        "batch": BATCH,
+        "warmup": 10,
+        "save_every": 100,
+        "evaluate_every": STEPS,
+    }
+    schedule["precision"] = "fp32"  # nothing is won by less, this small
     # Random towers as narrow as these learn at rates that would tear real ones apart.
     small["train"] |= {**schedule, "learning_rate": 3e-3, "chunk": 8 if small["train"]["chunk"] else 0}
 
@@ -137,7 +154,13 @@ def _small(recipe: Recipe, rows: list[Scene], out: Path) -> dict[str, Any]:
         small["language"] |= {"steps": 20, "batch": 8, "length": 32, "warmup": 5}
     for stage in ("lexical", "dense"):
         if stage in small:
-            schedule = {"steps": STEPS, "batch": BATCH, "warmup": 10, "save_every": 100}
+            schedule: dict[str, Any] = {
+                "steps": STEPS,
+                "batch": BATCH,
+                "warmup": 10,
+                "save_every": 100,
+                "precision": "fp32",
+            }
             small[stage] |= {**schedule, "evaluate_every": STEPS, "learning_rate": 3e-3, "average": 0.0}
     return small
 

@@ -1,6 +1,8 @@
-"""Rows for `lexiscope train RECIPE --smoke`: real ones where they are at hand, else pictures and captions made here.
+"""Rows for `lexiscope train RECIPE --smoke`: real ones where they are at hand, else pictures and captions
+made here.
 
-The files are written as a user's would be (TSV, JSONL, tar, Parquet), so that the recipe's own reader reads them.
+The files are written as a user's would be (TSV, JSONL, tar, Parquet), so that the recipe's own reader reads
+them.
 """
 
 from __future__ import annotations
@@ -46,7 +48,8 @@ def scenes(data: Path | None, n: int, *, pictures: bool) -> list[Scene]:
     """The first n rows of the real data, or as many made ones.
 
     Args:
-        data: a folder with `text/multi30k-train.parquet` and `images/flickr8k-train.parquet`; where it has none,
+        data: a folder with `text/multi30k-train.parquet` and `images/flickr8k-train.parquet`; where it has
+        none,
             rows are made.
         n: how many.
         pictures: whether they come with pictures.
@@ -90,7 +93,8 @@ def _made(n: int) -> Iterator[Scene]:
 
 
 def write_rows(listed: Sequence[Scene], file: Path) -> None:
-    """Write texts as a user's file: `.tsv` triples, or `.jsonl` with negatives, two teachers' scores, expansions.
+    """Write texts as a user's file: `.tsv` triples, or `.jsonl` with negatives, two teachers' scores,
+    expansions.
 
     The wrong answers are the likest of a few dozen; the teachers are BM25 and the cosine of TF-IDF.
     """
@@ -106,7 +110,8 @@ def write_rows(listed: Sequence[Scene], file: Path) -> None:
                 out.write("\t".join(text.replace("\t", " ") for text in (query, answer, others[0])) + "\n")
                 continue
             documents = [answer, *others]
-            scores = [[teacher(query, text, idf) for text in documents] for teacher in (_bm25, _cosine)]
+            scores = [[_bm25(query, text, idf) / 4 for text in documents]]  # margins of one or two
+            scores.append([_cosine(query, text, idf) for text in documents])
             row = {"query": query, "positive": answer, "negatives": others, "scores": scores}
             out.write(json.dumps({**row, "expansion": " ".join(scene.captions[2:4])}) + "\n")
 
@@ -151,5 +156,7 @@ def _bm25(query: str, text: str, idf: dict[str, float]) -> float:
 def _cosine(query: str, text: str, idf: dict[str, float]) -> float:
     left, right = Counter(words(query)), Counter(words(text))
     dot = sum(left[word] * right[word] * idf.get(word, 0.0) ** 2 for word in left)
-    norms = [math.sqrt(sum((n * idf.get(word, 0.0)) ** 2 for word, n in side.items())) for side in (left, right)]
+    norms = [
+        math.sqrt(sum((n * idf.get(word, 0.0)) ** 2 for word, n in side.items())) for side in (left, right)
+    ]
     return dot / max(norms[0] * norms[1], 1e-9)

@@ -17,7 +17,7 @@ from lexiscope.vision.pictures import open_picture
 
 WIDTH = 64
 SIDE = 64  # pixels
-_TOKENS = 1200
+_TOKENS = 800
 _CLIP_STEPS = 150
 
 

@@ -16,7 +16,9 @@ def own_scores(q: Tensor, d: Tensor) -> Tensor:
     return torch.einsum("nv,ngv->ng", q, d)
 
 
-def contrastive(q: Tensor, d: Tensor, scale: Tensor | float, *, in_batch: bool, past: Tensor | None) -> Tensor:
+def contrastive(
+    q: Tensor, d: Tensor, scale: Tensor | float, *, in_batch: bool, past: Tensor | None
+) -> Tensor:
     """InfoNCE of a question's answer against its other documents, the batch's, and past ones.
 
         -log exp(s q·d⁺) / Σ exp(s q·d)
@@ -72,7 +74,8 @@ def ensemble(teachers: Tensor, score_scale: float) -> Tensor:
 
 
 def dense_to_sparse(q: Tensor, d: Tensor, dense: Tensor, temperature: float) -> Tensor:
-    """½ [ CE(s, softmax(t/τ)) over rows + over columns ]: the batch's score matrix learns the dense one's (D2S).
+    """½ [ CE(s, softmax(t/τ)) over rows + over columns ]: the batch's score matrix learns the dense one's
+    (D2S).
 
     Args:
         q: (n, V); `d`: (n, V) pictures in the same order.
@@ -98,7 +101,8 @@ def query_likelihood(presence: Tensor, logits: Tensor) -> Tensor:
 def term_recall(weights: Tensor, document: Tensor, question: Tensor) -> Tensor:
     """Mean squared error of a document's term weights to whether the question has the term  (DeepCT).
 
-    DeepCT's target is the share of a document's questions that have the term; over training, the mean of these.
+    DeepCT's target is the share of a document's questions that have the term; over training, the mean of
+    these.
 
     Args:
         weights: (n, V); `document`, `question`: (n, V), 1 where a term stands there.

@@ -3,10 +3,13 @@
     copy    a word that is one token of the model keeps that token's row
     mean    the mean of the rows of the word's tokens                                     (LexVLA's remark)
     ridge   D_w A,  A = argmin ‖ D_S A - B_S ‖² + λ ‖A‖²            from a donor that has a row for each word
-    omp     Σ_a c_a B_a,  D_w ≈ Σ_a c_a D_a over k shared words     (orthogonal matching pursuit; tokensurgeon)
+    omp     Σ_a c_a B_a,  D_w ≈ Σ_a c_a D_a over k shared words     (orthogonal matching pursuit;
+    tokensurgeon)
 
-S are words that both have, D the donor's rows, B the model's. "auto" holds out a twentieth of S and takes what
-gives those back best: by how many of a word's ten nearest words are the same ones. Measured on other spaces, ridge
+S are words that both have, D the donor's rows, B the model's. "auto" holds out a twentieth of S and takes
+what
+gives those back best: by how many of a word's ten nearest words are the same ones. Measured on other spaces,
+ridge
 beats OMP where anchors are many, and which wins depends on the pair, so it is chosen anew each time.
 """
 
@@ -80,7 +83,7 @@ def transplant(
     if donor is None or int(shared.sum()) < _FEWEST:
         raise RecipeError(
             f"vocabulary.rows = {method!r}: needs a donor with {_FEWEST} words or more that are single tokens of "
-            f"the language model (here {int(shared.sum())}); name vocabulary.donor, or use \"mean\""
+            f'the language model (here {int(shared.sum())}); name vocabulary.donor, or use "mean"'
         )
     anchors = torch.nonzero(shared).flatten()
     overlap = _compare(words, tokenizer, rows, mean, donor.float(), anchors, seed)

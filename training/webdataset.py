@@ -1,7 +1,9 @@
 """Pictures with captions for training: Parquet files, and the tars of WebDataset as img2dataset writes them.
 
-A tar holds `000012.jpg` and `000012.txt` (or a caption in `000012.json`) side by side. Tars are not unpacked: one
-walk over their headers notes where each member lies, and from then on any sample is read by its number, so that a
+A tar holds `000012.jpg` and `000012.txt` (or a caption in `000012.json`) side by side. Tars are not
+unpacked: one
+walk over their headers notes where each member lies, and from then on any sample is read by its number, so
+that a
 run that was killed goes on with the batches that it would have seen.
 """
 

@@ -81,7 +81,9 @@ def test_the_patch_is_where_the_tower_looks(tiny_encoder):
     box = patch_of_pixel(96, 64, (4, 4), tiny_encoder.model.vision.config.resize)
     for y, x in np.argwhere(box == 6)[::1]:
         black.putpixel((int(x), int(y)), (0, 0, 0))
-    first, second = (Preprocessor(tiny_encoder.model.vision.config)([picture])[0, 0].numpy() for picture in (white, black))
+    first, second = (
+        Preprocessor(tiny_encoder.model.vision.config)([picture])[0, 0].numpy() for picture in (white, black)
+    )
     change = np.abs(first - second).reshape(4, 8, 4, 8).mean(axis=(1, 3))
     assert change.argmax() == 6
     assert change.ravel()[6] > 5 * np.partition(change.ravel(), -2)[-2]
