@@ -175,7 +175,7 @@ class FamilyModel(nn.Module):
         return Reading(states=self.vision(pixels))
 
     def windows(self, side: str, texts: Sequence[str]) -> Windows | None:
-        """Tokens of texts, or None where no tokenizer is looked at (words are terms and no tower is asked)."""
+        """Tokens of texts, or None where none is looked at (words are terms and no tower is asked)."""
         encoder = self.side(side)
         if self.dense is not None or (encoder.config.kind in INFERENCE_FREE and not len(self.token_ids)):
             return None

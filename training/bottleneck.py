@@ -42,7 +42,7 @@ class WeakDecoder(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, language: LanguageModel, bottleneck: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
-        """Logits (n, length, tokens) of token ids (n, length), the first position replaced by the bottleneck."""
+        """Logits (n, length, tokens) of ids (n, length), the first position replaced by the bottleneck."""
         words = language.embeddings(ids)
         words = torch.cat([bottleneck[:, None], words[:, 1:]], dim=1)
         states = self.layers(self.norm(words + self.places[: ids.shape[1]]), src_key_padding_mask=~mask)

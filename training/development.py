@@ -42,8 +42,7 @@ _ROWS = 1000
 
 
 def on_rows(file: Path) -> Callable[[Model], dict[str, float]] | None:
-    """An evaluation of a text model: questions against all answers of a file; None where there is no such
-    file.
+    """An evaluation of a text model: questions against all answers of a file; None where there is none.
 
     Args:
         file: as `lexiscope.training.rows` reads it, never trained on; the first thousand rows count.

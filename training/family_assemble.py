@@ -99,7 +99,8 @@ def _vocabulary(recipe: FamilyRecipe, text: LanguageModel) -> tuple[Vocabulary, 
         rows = text.decoder.out_features
         if max(ids) >= rows:
             raise RecipeError(
-                f"{recipe.text.pretrained}: its tokenizer has {max(ids) + 1} tokens, its output layer {rows} rows; "
+                f"{recipe.text.pretrained}: its tokenizer has {max(ids) + 1} tokens, its output layer "
+                f"{rows} rows; "
                 "this is not the tokenizer that the model was trained with"
             )
         return vocabulary, torch.tensor(ids)

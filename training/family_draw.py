@@ -81,8 +81,8 @@ class TextDraw:
         wanted, have = self.recipe.data.negatives, len(row.documents) - 1
         if have < wanted:
             raise DatasetError(
-                f"data.train: row {number + 1} has {have} documents that do not answer it, and data.negatives "
-                f"is {wanted}; lower it, or mine more"
+                f"data.train: row {number + 1} has {have} documents that do not answer it, and "
+                f"data.negatives is {wanted}; lower it, or mine more"
             )
         if self.recipe.needs_scores and not row.scores:
             raise DatasetError(

@@ -42,7 +42,7 @@ class LoraSection(Section):
     rank: int = Field(16, ge=1)
     alpha: int = Field(32, ge=1)
     dropout: float = Field(0.0, ge=0, lt=1)
-    targets: list[str] = ["q_proj", "k_proj", "v_proj", "o_proj"]
+    targets: list[str] = Field(["q_proj", "k_proj", "v_proj", "o_proj"], min_length=1)
 
 
 class FamilyText(Section):

@@ -187,7 +187,7 @@ class FamilyStage:
         return encode(self.module.model, side)
 
     def _masked(self, q: Vectors, step: int) -> Tensor:
-        """Probabilistic expansion control (D2S): a whole batch's texts keep their own words alone, less and less."""
+        """Expansion control (D2S): a whole batch's texts keep their own words alone, less and less often."""
         share = self.recipe.supervision.expansion_control
         if not share or not self.module.training:
             return q.kept

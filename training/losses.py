@@ -64,8 +64,7 @@ def l1(s: Tensor) -> Tensor:
 
 
 def idf_flops(s: Tensor, idf: Tensor) -> Tensor:
-    """FLOPS with every term's part divided by its inverse document frequency: Σ_j ( (1/N) Σ_i s_ij )² /
-    idf_j.
+    """FLOPS, every term's part divided by its inverse document frequency: Σ_j ( (1/N) Σ_i s_ij )² / idf_j.
 
     Our reading of the "IDF-aware FLOPS loss" of the inference-free retrievers (Geng et al. 2024): words that
     tell much are held back less. The paper's own formula was not at hand.

@@ -20,7 +20,7 @@ class DataSection(Section):
     """Files, relative to the data folder."""
 
     pictures: list[str] = Field(min_length=1)  # Parquet: id, image, captions
-    texts: list[str] = []  # more text for the vocabulary and the language model
+    texts: list[str] = Field([])  # more text for the vocabulary and the language model
     dev: str | None = None  # Parquet, evaluated during training and never trained on
 
 
@@ -31,7 +31,7 @@ class VocabularySection(Section):
     max_words: int = Field(20_000, ge=1)
     pieces: int = Field(4_000, ge=0)
     spoken_min_count: int = Field(8, ge=1)  # in the captions, for a word that the heads can say
-    silent: list[str] = []  # words the heads never say (articles, auxiliaries)
+    silent: list[str] = Field([])  # words the heads never say (articles, auxiliaries)
 
 
 class VisionSection(Section):
@@ -39,7 +39,7 @@ class VisionSection(Section):
 
     pretrained: str | None = None
     architecture: str | None = None
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = Field({})
     image_size: int | None = Field(None, ge=8)
     resize: Literal["crop", "squash"] = "crop"
 
@@ -177,8 +177,7 @@ class Recipe(Section):
 
 
 def load_recipe(name: str | Path) -> Recipe | FamilyRecipe:
-    """Read a recipe by name (`bundled`), bundled file name (`bundled.toml`) or path (TOML, or the same as
-    JSON).
+    """Read a recipe by name (`bundled`), file name (`bundled.toml`) or path (TOML, or the same in JSON).
 
     Raises:
         RecipeError: there is none, it is not TOML, or a field is wrong.

@@ -1,5 +1,4 @@
-"""`lexiscope train RECIPE --smoke`: the whole of a recipe in seconds, with everything about it small but
-real.
+"""`lexiscope train RECIPE --smoke`: the whole of a recipe in seconds, small but real.
 
 Towers of the same architectures with random weights, in the hub's formats; two hundred steps; a few hundred
 rows in

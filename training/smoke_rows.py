@@ -1,5 +1,4 @@
-"""Rows for `lexiscope train RECIPE --smoke`: real ones where they are at hand, else pictures and captions
-made here.
+"""Rows for `lexiscope train RECIPE --smoke`: real ones where they are at hand, else some made here.
 
 The files are written as a user's would be (TSV, JSONL, tar, Parquet), so that the recipe's own reader reads
 them.
@@ -93,8 +92,7 @@ def _made(n: int) -> Iterator[Scene]:
 
 
 def write_rows(listed: Sequence[Scene], file: Path) -> None:
-    """Write texts as a user's file: `.tsv` triples, or `.jsonl` with negatives, two teachers' scores,
-    expansions.
+    """Write texts as a user's file: `.tsv` triples, or `.jsonl` with negatives, two teachers' scores.
 
     The wrong answers are the likest of a few dozen; the teachers are BM25 and the cosine of TF-IDF.
     """
@@ -123,7 +121,7 @@ def write_pictures(listed: Sequence[Scene], file: Path) -> None:
         return
     with tarfile.open(file, "w") as tar:
         for number, scene in enumerate(listed):
-            caption = scene.captions[number % len(scene.captions)].encode()
+            caption = scene.captions[0].encode()
             for ending, data in (("png", scene.picture), ("txt", caption)):
                 member = tarfile.TarInfo(f"{number:09d}.{ending}")
                 member.size = len(data)

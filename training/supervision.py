@@ -24,7 +24,8 @@ def contrastive(
         -log exp(s q·d⁺) / Σ exp(s q·d)
 
     Args:
-        q: (n, V); `d`: (n, g, V).
+        q: (n, V).
+        d: (n, g, V).
         scale: 1 / temperature.
         in_batch: whether the documents of other questions count.
         past: (m, V) documents of a momentum queue.
@@ -45,7 +46,9 @@ def margin_mse(q: Tensor, d: Tensor, teacher: Tensor) -> Tensor:
     """( (s⁺ - s⁻) - (t⁺ - t⁻) )², mean over the others (Hofstätter et al. 2020).
 
     Args:
-        q: (n, V); `d`: (n, g, V); `teacher`: (n, g).
+        q: (n, V).
+        d: (n, g, V).
+        teacher: (n, g).
     """
     scores = own_scores(q, d)
     return F.mse_loss(scores[:, :1] - scores[:, 1:], teacher[:, :1] - teacher[:, 1:])
@@ -74,11 +77,11 @@ def ensemble(teachers: Tensor, score_scale: float) -> Tensor:
 
 
 def dense_to_sparse(q: Tensor, d: Tensor, dense: Tensor, temperature: float) -> Tensor:
-    """½ [ CE(s, softmax(t/τ)) over rows + over columns ]: the batch's score matrix learns the dense one's
-    (D2S).
+    """½ [ CE(s, softmax(t/τ)) over rows + over columns ]: the batch's scores learn the dense ones (D2S).
 
     Args:
-        q: (n, V); `d`: (n, V) pictures in the same order.
+        q: (n, V).
+        d: (n, V) pictures in the same order.
         dense: (n, n) scores of the dense model.
         temperature: τ; it divides the teacher's scores alone.
     """
@@ -92,7 +95,8 @@ def query_likelihood(presence: Tensor, logits: Tensor) -> Tensor:
     """Mean negative log likelihood of the question's terms under softmax(document's logits)  (TILDE).
 
     Args:
-        presence: (n, V) 1 where a term stands in the question; `logits`: (n, V) of its answer.
+        presence: (n, V) 1 where a term stands in the question.
+        logits: (n, V) of its answer.
     """
     shares = presence / presence.sum(dim=1, keepdim=True).clamp(min=1)
     return -(shares * torch.log_softmax(logits, dim=1)).sum(dim=1).mean()
@@ -105,7 +109,9 @@ def term_recall(weights: Tensor, document: Tensor, question: Tensor) -> Tensor:
     these.
 
     Args:
-        weights: (n, V); `document`, `question`: (n, V), 1 where a term stands there.
+        weights: (n, V).
+        document: (n, V), 1 where a term stands in the document.
+        question: (n, V), 1 where it stands in the question.
     """
     error = (weights - question).square() * document
     return error.sum() / document.sum().clamp(min=1)

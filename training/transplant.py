@@ -82,7 +82,7 @@ def transplant(
         return Transplant(mean, "mean", int(whole.sum()), {})
     if donor is None or int(shared.sum()) < _FEWEST:
         raise RecipeError(
-            f"vocabulary.rows = {method!r}: needs a donor with {_FEWEST} words or more that are single tokens of "
+            f"vocabulary.rows = {method!r}: needs a donor with {_FEWEST} words or more that are one token of "
             f'the language model (here {int(shared.sum())}); name vocabulary.donor, or use "mean"'
         )
     anchors = torch.nonzero(shared).flatten()
@@ -146,7 +146,7 @@ def ridge(donor: Tensor, base: Tensor, wanted: Tensor) -> Tensor:
 
 
 def omp(donor: Tensor, base: Tensor, wanted: Tensor, k: int = _SPARSITY) -> Tensor:
-    """Rows of wanted words (m, width): each is written with k shared words of the donor, then said by the model's."""
+    """Rows of wanted words (m, width): each is written with k of the donor's shared words, then said anew."""
     return torch.stack([_pursue(donor, row, min(k, len(donor), donor.shape[1])) @ base for row in wanted])
 
 

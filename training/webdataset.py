@@ -145,7 +145,7 @@ class _Tar:
 
 
 def _index(file: Path) -> npt.NDArray[np.int64]:
-    """(n, 5): offset and size of picture and caption, and whether the caption is JSON; kept beside the tar."""
+    """(n, 5): offset and size of picture and of caption, and whether that is JSON; kept beside the tar."""
     kept = file.with_name(file.name + ".places.npy")
     if kept.is_file() and kept.stat().st_mtime >= file.stat().st_mtime:
         found: npt.NDArray[np.int64] = np.load(kept)
