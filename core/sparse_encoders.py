@@ -219,8 +219,7 @@ class SparseEncoder(nn.Module):
         return F.normalize(weights, dim=-1) if self.config.unit_length else weights
 
     def with_residual(self, weights: Tensor, seen: Reading) -> Tensor:
-        """PROSPER's literal residual network:  W = w + I ⊙ (max(w′) - w′),  w′ = FC( Last( log(1 + ReLU(h))
-        ) ).
+        """PROSPER's literal residual network:  W = w + I ⊙ (max(w′) - w′),  w′ = FC(Last(log1p(ReLU(h)))).
 
         I marks the text's own terms: w′ says which of them may be left as they are, and none is pushed down.
         """

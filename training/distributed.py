@@ -54,20 +54,20 @@ def gather(part: Tensor) -> Tensor:
     """All processes' rows (world · n, …), in the order of the processes; gradients flow back to each."""
     if world() == 1:
         return part
-    found: Tensor = _Gather.apply(part.contiguous())
+    found: Tensor = _Gather.apply(part.contiguous())  # type: ignore[no-untyped-call]
     return found
 
 
 class _Gather(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, part: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: torch.autograd.function.FunctionCtx, part: Tensor) -> Tensor:
         parts = [torch.empty_like(part) for _ in range(world())]
         dist.all_gather(parts, part)
         ctx.rows = len(part)  # type: ignore[attr-defined]
         return torch.cat(parts)
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> Tensor:
         whole = gradient.contiguous()
         dist.all_reduce(whole)
         n: int = ctx.rows  # type: ignore[attr-defined]

@@ -96,9 +96,9 @@ class _Mapped:
     """Lines of a file that stays on disk: only where they begin is kept, eight bytes a line."""
 
     def __init__(self, file: Path) -> None:
-        self._stream = file.open("rb")
-        empty = file.stat().st_size == 0
-        self._bytes = b"" if empty else mmap.mmap(self._stream.fileno(), 0, access=mmap.ACCESS_READ)
+        with file.open("rb") as stream:  # the map outlives it
+            empty = file.stat().st_size == 0
+            self._bytes = b"" if empty else mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         breaks = _line_breaks(file)
         size = len(self._bytes)
         ends = breaks if len(breaks) and breaks[-1] == size - 1 else np.append(breaks, size)
