@@ -56,7 +56,9 @@ def cost(queries: csr_array, documents: csr_array, index: InvertedIndex) -> str:
     return f"{words} | {postings:,.0f} | {1000 * np.median(times):.2f}"
 
 
-def table(rows: list[tuple[str, csr_array, csr_array]], answers: list[frozenset[int]], *, recall: bool) -> None:
+def table(
+    rows: list[tuple[str, csr_array, csr_array]], answers: list[frozenset[int]], *, recall: bool
+) -> None:
     """One line a combination; the first is the whole model."""
     whole: np.ndarray | None = None
     rng = np.random.default_rng(0)
@@ -69,7 +71,10 @@ def table(rows: list[tuple[str, csr_array, csr_array]], answers: list[frozenset[
         whole = values if whole is None else whole
         spread = 100 * np.quantile((values - whole)[draws].mean(axis=1), [0.025, 0.975])
         change = f"{100 * (values - whole).mean():+.1f} [{spread[0]:+.1f}, {spread[1]:+.1f}]"
-        print(f"| {name} | {100 * values.mean():.1f} | {change} | {cost(queries, documents, index)} |", flush=True)
+        print(
+            f"| {name} | {100 * values.mean():.1f} | {change} | {cost(queries, documents, index)} |",
+            flush=True,
+        )
 
 
 def pictures(encoder: LexicalEncoder, file: Path) -> None:

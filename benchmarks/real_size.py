@@ -103,7 +103,9 @@ def picture_tower(recipe: FamilyRecipe) -> tuple[int, int, int]:
 def main() -> None:
     """Print the table."""
     ensure_torchvision_operators()
-    print("| recipe | parameters | trained | weights and optimiser | GFLOPs a row | batch · steps | A100 hours |")
+    print(
+        "| recipe | parameters | trained | weights and optimiser | GFLOPs a row | batch · steps | A100 hours |"
+    )
     print("|---|--:|--:|--:|--:|--:|--:|")
     for name in recipes():
         recipe = load_recipe(name)
@@ -111,7 +113,11 @@ def main() -> None:
             continue
         parts = [text_tower(recipe), picture_tower(recipe)]
         whole, trained = (sum(part[place] for part in parts) for place in (0, 1))
-        texts = 1 if recipe.picture else (recipe.query.encoder not in ("binary", "idf")) + 1 + recipe.data.negatives
+        texts = (
+            1
+            if recipe.picture
+            else (recipe.query.encoder not in ("binary", "idf")) + 1 + recipe.data.negatives
+        )
         row = texts * parts[0][2] + parts[1][2]
         # Forward and backward, and once more forward where activations are made again.
         passes = 3 + bool(recipe.train.chunk or recipe.text.checkpointing)

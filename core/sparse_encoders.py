@@ -226,7 +226,7 @@ class SparseEncoder(nn.Module):
         if self.config.literal != "residual" or seen.states is None:
             return weights
         hidden = activate(seen.states.float(), "log1p_relu")
-        guess = self.residual(pool(hidden, seen.pooled, "last"))
+        guess: Tensor = self.residual(pool(hidden, seen.pooled, "last"))
         return weights + (_presence(seen) > 0) * (guess.amax(dim=1, keepdim=True) - guess)
 
     def _of_positions(self, seen: Reading) -> Tensor:
@@ -271,7 +271,8 @@ def _scorer(width: int, hidden: int) -> nn.Module:
 
 
 def _presence(seen: Reading) -> Tensor:
-    return (_needed(seen.counts) > 0).float()
+    counts: Tensor = _needed(seen.counts)
+    return (counts > 0).float()
 
 
 def _needed(part: Any) -> Any:  # noqa: ANN401

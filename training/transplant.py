@@ -142,7 +142,8 @@ def ridge(donor: Tensor, base: Tensor, wanted: Tensor) -> Tensor:
     """Rows of wanted words (m, width) by the linear map from donor rows (s, d) to the model's (s, width)."""
     gram = donor.T @ donor
     gram = gram + _RIDGE * gram.diagonal().mean() * torch.eye(len(gram))
-    return wanted @ torch.linalg.solve(gram, donor.T @ base)
+    found: Tensor = wanted @ torch.linalg.solve(gram, donor.T @ base)
+    return found
 
 
 def omp(donor: Tensor, base: Tensor, wanted: Tensor, k: int = _SPARSITY) -> Tensor:
