@@ -1,4 +1,4 @@
-"""Which parts of a lexical vector matter? Parts of the bundled model switched off, one at a time (docs/ablation.md).
+"""Which parts of a lexical vector matter? The bundled model with parts switched off (docs/ablation.md).
 
     python benchmarks/ablation.py DATA
 

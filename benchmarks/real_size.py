@@ -85,7 +85,7 @@ def text_tower(recipe: FamilyRecipe) -> tuple[int, int, int]:
 
 
 def picture_tower(recipe: FamilyRecipe) -> tuple[int, int, int]:
-    """Parameters, those that are trained, and FLOPs of one picture; the codebook of the head is counted in."""
+    """Parameters, those that are trained, and FLOPs of one picture, with the codebook of its head."""
     if recipe.vision is None or recipe.picture is None:
         return 0, 0, 0
     import timm
@@ -104,7 +104,7 @@ def main() -> None:
     """Print the table."""
     ensure_torchvision_operators()
     print(
-        "| recipe | parameters | trained | weights and optimiser | GFLOPs a row | batch · steps | A100 hours |"
+        "| recipe | parameters | trained | weights, optimiser | GFLOPs a row | batch · steps | A100 hours |"
     )
     print("|---|--:|--:|--:|--:|--:|--:|")
     for name in recipes():

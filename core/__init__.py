@@ -11,12 +11,23 @@ from lexiscope.lazy import lazy
 
 if TYPE_CHECKING:
     from lexiscope.encoder import LexicalEncoder
+    from lexiscope.exporting import export
     from lexiscope.index import InvertedIndex
     from lexiscope.retriever import Hit, Retriever
+    from lexiscope.vector_files import read_vectors
     from lexiscope.vocabulary import Vocabulary
 
 __version__ = "0.1.0"
-__all__ = ["Hit", "InvertedIndex", "LexicalEncoder", "Retriever", "Vocabulary", "__version__"]
+__all__ = [
+    "Hit",
+    "InvertedIndex",
+    "LexicalEncoder",
+    "Retriever",
+    "Vocabulary",
+    "__version__",
+    "export",
+    "read_vectors",
+]
 
 _HOME = {
     "Hit": "lexiscope.retriever",
@@ -24,6 +35,8 @@ _HOME = {
     "LexicalEncoder": "lexiscope.encoder",
     "Retriever": "lexiscope.retriever",
     "Vocabulary": "lexiscope.vocabulary",
+    "export": "lexiscope.exporting",
+    "read_vectors": "lexiscope.vector_files",
 }
 
 if not TYPE_CHECKING:

@@ -17,10 +17,14 @@ from typer.core import TyperGroup
 from lexiscope import __version__
 from lexiscope.cli_chapters import chapters
 from lexiscope.cli_check import check
+from lexiscope.cli_demo import demo
 from lexiscope.cli_evaluate import retrieval
 from lexiscope.cli_evaluate_chapters import chapters as evaluate_chapters
 from lexiscope.cli_evaluate_search import chapter_search
+from lexiscope.cli_evaluate_search import search as evaluate_search
 from lexiscope.cli_evaluate_words import patches, words
+from lexiscope.cli_export import export
+from lexiscope.cli_import import import_command
 from lexiscope.cli_index import index
 from lexiscope.cli_quickstart import quickstart
 from lexiscope.cli_search import search
@@ -105,12 +109,16 @@ evaluate.command()(retrieval)
 evaluate.command()(words)
 evaluate.command("chapters")(evaluate_chapters)
 evaluate.command("chapter-search")(chapter_search)
+evaluate.command("search")(evaluate_search)
 evaluate.command()(patches)
 app.command()(quickstart)
 app.command()(index)
 app.command()(search)
+app.command()(demo)
 app.command()(chapters)
 app.command()(check)
+app.command()(export)
+app.command("import")(import_command)
 app.add_typer(evaluate, name="evaluate", help="Measure a model on a data set.")
 app.command()(train)
 

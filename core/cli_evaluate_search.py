@@ -1,4 +1,4 @@
-"""`lexiscope evaluate chapter-search`: measure search over chapters."""
+"""`lexiscope evaluate search` and `chapter-search`: measure search over texts and chapters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Titles", "chapter_search"]
+__all__ = ["Titles", "chapter_search", "search"]
 
 
 class Titles(StrEnum):
@@ -51,3 +51,58 @@ def chapter_search(
         write_json(report)
     else:
         output().print(search_table(report))
+
+
+def search(
+    corpus: Annotated[
+        Path,
+        typer.Argument(metavar="CORPUS", help="A BEIR folder: corpus.jsonl, queries.jsonl and qrels/."),
+    ],
+    model: Annotated[
+        str, typer.Option(metavar="M", help="A model folder, a hub id, or 'bundled'.")
+    ] = "bundled",
+    split: Annotated[
+        str | None, typer.Option(metavar="S", help="Which judgements.", show_default="test, dev or train")
+    ] = None,
+    qrels: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Judgements in TREC's format, instead of qrels/.")
+    ] = None,
+    feedback: Annotated[
+        int, typer.Option(min=0, metavar="K", help="Ask twice, too, with the K first answers; 0: do not.")
+    ] = 3,
+    alpha: Annotated[
+        float, typer.Option(min=0, max=1, metavar="A", help="What our vectors count beside BM25.")
+    ] = 0.5,
+    run: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write our TREC run here; the others and the qrels go beside it."),
+    ] = None,
+    beside: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="A TREC run of another system, measured, too.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Measure text search: nDCG@10, R@10, R@100 and MRR@10, beside BM25 on the same texts."""
+    from lexiscope.evaluation.beir import read_beir
+    from lexiscope.evaluation.runs import read_run
+    from lexiscope.terminal import output, write_json
+
+    others = {file.stem: read_run(file) for file in beside or []}
+    collection = read_beir(corpus, split, qrels)
+    from lexiscope.encoder import LexicalEncoder
+    from lexiscope.evaluation.chapter_search_report import text_search_table
+    from lexiscope.evaluation.text_search import evaluate_search
+
+    report = evaluate_search(
+        collection,
+        LexicalEncoder.from_pretrained(model),
+        model=model,
+        feedback=feedback,
+        alpha=alpha,
+        others=others,
+        run=run,
+    )
+    if as_json:
+        write_json(report)
+    else:
+        output().print(text_search_table(report))

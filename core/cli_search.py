@@ -28,7 +28,9 @@ class Kind(StrEnum):
 
 def search(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The index.", show_default=False)],
-    text: Annotated[str | None, typer.Argument(metavar="TEXT", help="What to look for, in words.")] = None,
+    text: Annotated[
+        str | None, typer.Argument(metavar="TEXT", help="What to look for, in words; -word forbids one.")
+    ] = None,
     image: Annotated[Path | None, typer.Option(metavar="FILE", help="A picture to find the like of.")] = None,
     kind: Annotated[Kind | None, typer.Option(help="Only pictures, or only chapters of episodes.")] = None,
     k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="How many answers at most.")] = 10,
@@ -44,20 +46,23 @@ def search(
         raise typer.BadParameter(
             "nothing to look for: give words, an --image FILE, or both", param_hint="TEXT"
         )
+    from lexiscope.edits import Edits, split_forbidden
     from lexiscope.retriever import Retriever
     from lexiscope.terminal import output, show_hits, write_json
 
+    wanted, forbidden = split_forbidden(question)
+    edits = Edits.of(forbid=forbidden)
     with Retriever.open(folder, model=model) as library:
         library.warm_up()  # loading model and kernels is no part of the search
         began = time.perf_counter()
-        hits = library.search(question or None, image=image, kind=kind and kind.value, k=k)
+        hits = library.search(wanted or None, image=image, kind=kind and kind.value, k=k, edits=edits)
         took = round(1000 * (time.perf_counter() - began), 1)
         if as_json:
             found = [hit.to_dict(explain=explain) for hit in hits]
             write_json({"query": _query(question, image), "took_ms": took, "hits": found})
         else:
             show_hits(output(), hits, explain=explain)
-        _comment(library, question, hits, kind)
+        _comment(library, wanted, hits, kind)
 
 
 def _query(question: str, image: Path | None) -> str:

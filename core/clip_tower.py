@@ -94,7 +94,7 @@ class ClipTower(nn.Module):
         settings = PreprocessCfg(**open_clip.get_model_preprocess_cfg(network))
         self._transform = image_transform_v2(settings, is_train=False)
         self.settings = settings
-        self.side = max(settings.input_size[1:])
+        self.side: int = max(settings.input_size[1:])
         self.width = int(config["embed_dim"])
 
     @classmethod

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lexiscope import storage
 from lexiscope.errors import ModelError, VocabularyMismatch
@@ -93,8 +93,8 @@ def load_family(folder: Path) -> FamilyModel:
     return model.eval()
 
 
-def _towers(config: dict[str, Any], folder: Path) -> dict[str, nn.Module | None]:
-    towers: dict[str, nn.Module | None] = {"vision": None, "dense": None}
+def _towers(config: dict[str, Any], folder: Path) -> dict[str, Any]:
+    towers: dict[str, Any] = {"vision": None, "dense": None}
     for name in ("text", "query_text"):
         shape = config.get(name)
         towers[name] = (

@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from lexiscope.index import Document
     from lexiscope.vocabulary import Vocabulary
 
-__all__ = ["Hit", "Match", "Utterance", "best_utterance", "explain", "said", "snippet", "spelt_words"]
+__all__ = [
+    "Hit",
+    "Match",
+    "Utterance",
+    "best_utterance",
+    "explain",
+    "match_names",
+    "said",
+    "snippet",
+    "spelt_words",
+]
 
 TERMS_SHOWN = 8
 # An utterance goes on for about this many words, since the units of captions are shreds of sentences.
@@ -172,7 +182,7 @@ def explain(
     score = products.sum() or 1.0
     found: dict[str, Match] = {}
     said = spelling if text is None else _said(spelling, text)
-    names = _names(vocabulary, [int(term) for term in shared], said)
+    names = match_names(vocabulary, [int(term) for term in shared], said)
     for name, q, d, product in zip(names, of_query, of_document, products, strict=True):
         before = found.get(name, Match(name, 0.0, 0.0, 0.0))
         found[name] = Match(
@@ -187,7 +197,7 @@ def _said(spelling: dict[str, frozenset[int]], text: str) -> dict[str, frozenset
     return {word: spelt for word, spelt in spelling.items() if len(spelt) == 1 or word in here}
 
 
-def _names(vocabulary: Vocabulary, shared: list[int], spelling: dict[str, frozenset[int]]) -> list[str]:
+def match_names(vocabulary: Vocabulary, shared: list[int], spelling: dict[str, frozenset[int]]) -> list[str]:
     """What to call shared terms: a piece goes by the query's word that it spells.
 
     Only a word whose pieces are all shared is named: that *schnauzer* has the `schn~` of *schnorr* does not

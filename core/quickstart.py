@@ -14,14 +14,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lexiscope.errors import LexiscopeError
+from lexiscope.errors import LexiscopeError, VocabularyMismatch
 from lexiscope.retriever import Retriever
 from lexiscope.terminal import output, progress_bar, show_hits, show_skipped
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["run"]
+__all__ = ["run", "sample_index"]
 
 #: Photographs in scikit-image's wheel; those that a version of it lacks are left out.
 PHOTOGRAPHS = (
@@ -61,6 +61,23 @@ def run(folder: Path | None = None) -> None:
         if folder is None:
             shutil.rmtree(place, ignore_errors=True)
         raise
+
+
+def sample_index(place: Path) -> Path:
+    """Make the sample's index in a folder, or bring it up to date; return the index.
+
+    Raises:
+        LexiscopeError: the photographs are not there, or the folder cannot be written to.
+    """
+    shown, _ = _lay_out(place)
+    index = place / "index"
+    try:
+        with Retriever.open(index, create=True) as library:
+            library.add([shown])
+    except VocabularyMismatch:  # made with the model of an earlier version
+        shutil.rmtree(index)
+        return sample_index(place)
+    return index
 
 
 def _look(console: Console, place: Path) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lexiscope.edits import Edits
 from lexiscope.errors import (
     DamagedIndex,
     IndexFolderError,
@@ -20,24 +20,23 @@ from lexiscope.errors import (
     VocabularyMismatch,
     printable,
 )
-from lexiscope.hits import Hit, Match, explain, said, spelt_words
+from lexiscope.feedback import Feedback, check_feedback
+from lexiscope.finding import KINDS, Finder
+from lexiscope.hits import Hit, Match
 from lexiscope.index import Collection
-from lexiscope.index.inverted import Selection, check_k
+from lexiscope.index.inverted import check_k
 from lexiscope.indexing import AddReport, Progress, add_sources
-from lexiscope.questions import Question, ask, clean, holders, missed_words
+from lexiscope.questions import Question, ask, clean
 from lexiscope.sources import Skipped, source_name
-from lexiscope.vocabulary import words
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from lexiscope.encoder import LexicalEncoder
 
-__all__ = ["AddReport", "Hit", "Match", "Retriever", "Skipped"]
+__all__ = ["AddReport", "Edits", "Hit", "Match", "Retriever", "Skipped"]
 
 DEFAULT_MODEL = "bundled"
-KINDS = ("image", "chapter")
-TEXTS_READ = 500  # at most, to see whether a rare word is said
 
 
 class Retriever:
@@ -198,66 +197,76 @@ class Retriever:
         under: str | os.PathLike[str] | None = None,
         since: float | None = None,
         until: float | None = None,
+        feedback: int | Feedback | None = None,
+        balance: float = 0.5,
+        edits: Edits | None = None,
     ) -> list[Hit]:
         """Find what fits a question best.
 
         Args:
             text: the question in words.
-            image: a picture to find the like of; with a text, both count the same.
+            image: a picture to find the like of.
             kind: "image" or "chapter"; None finds both.
             k: at most this many hits.
             under: only what comes from this folder, or from this file.
             since: only chapters that end after this moment of their episode, in seconds.
             until: only chapters that begin before this moment.
+            feedback: ask again with the words of so many of the hits found first (see `lexiscope.feedback`);
+                hits then match words that were not asked, too. 0 and None ask once.
+            balance: what the words count beside a picture: 0.5 the same, 1 they alone.
+            edits: words raised, muted or forbidden: `Edits.of({"beach": 2.0}, forbid=["people"])`.
 
         Returns:
             Hits, best first. Only what shares a word with the question is a hit.
 
         Raises:
-            InvalidValue: there is no question, or `kind` or `k` is not what it may be.
+            InvalidValue: there is no question, or an argument is not what it may be.
             UnreadableSource: `image` is no picture.
         """
         if kind is not None and kind not in KINDS:
             raise InvalidValue(f"kind is {kind!r}: it can be {' or '.join(KINDS)}")
-        text = clean(text)
-        question = ask(self.encoder, text, image)
-        number, place = check_k(k), None if under is None else source_name(Path(under).expanduser())
-        found = [
-            hit
-            for one in KINDS
-            if kind in (None, one)
-            for hit in self._of_kind(
-                self.collection.documents.select(one, under=place, since=since, until=until),
-                one,
-                question,
-                text,
-                number,
-            )
-        ]
-        found.sort(key=lambda hit: (-hit.score, hit.id))
-        return [replace(hit, rank=rank) for rank, hit in enumerate(found[:number], 1)]
+        question = self.ask(text, image=image, balance=balance, edits=edits)
+        kinds = KINDS if kind is None else (kind,)
+        place = None if under is None else source_name(Path(under).expanduser())
+        again = check_feedback(feedback)
+        return self.finder.best(
+            question, check_k(k), kinds, under=place, since=since, until=until, feedback=again
+        )
 
-    def _of_kind(self, only: Selection, kind: str, question: Question, text: str | None, k: int) -> list[Hit]:
-        """The best of some documents of a kind, each kind being asked in the way that finds it best."""
-        index, documents = self.collection.index, self.collection.documents
-        if not len(only):
-            return []
-        query = question.for_chapters(index, only) if kind == "chapter" else question.for_pictures()
-        ids, scores = index.search(query, k, only=only)
-        found = ids[0][ids[0] >= 0]
-        rows = index.rows(found)
-        spelling = spelt_words(self.encoder.vocabulary, text or "")
-        return [
-            Hit.of(
-                document,
-                rank=number + 1,
-                score=float(scores[0][number]),
-                matches=explain(
-                    self.encoder.vocabulary, query, rows[[number]], spelling, said(document.fields)
-                ),
-            )
-            for number, document in enumerate(documents.get(found))
-        ]
+    def ask(
+        self,
+        text: str | None = None,
+        *,
+        image: str | Path | bytes | Image | None = None,
+        like: int | None = None,
+        balance: float = 0.5,
+        edits: Edits | None = None,
+    ) -> Question:
+        """Encode a question, to be asked with `finder` as often as one likes; see `search`.
+
+        Args:
+            text: the question in words.
+            image: a picture to find the like of.
+            like: in place of an image, the id of a document to find the like of.
+            balance: what the words count beside a picture or document.
+            edits: words raised, muted or forbidden.
+
+        Raises:
+            InvalidValue: there is no question, or both `image` and `like`, or the balance is outside 0…1.
+            UnreadableSource: `image` is no picture.
+            UnknownDocument: no document has the id `like`.
+        """
+        if like is None:
+            return ask(self.encoder, clean(text), image, balance=balance, edits=edits)
+        if image is not None:
+            raise InvalidValue("the question has a picture and a document to be like: give one of them")
+        row = self.collection.index.rows([like])
+        return ask(self.encoder, clean(text), row, balance=balance, edits=edits, like=like)
+
+    @property
+    def finder(self) -> Finder:
+        """The state of the index that is shown now, to be asked questions; it stays as it is."""
+        return Finder(self.collection.index, self.collection.documents, self.encoder.vocabulary)
 
     def unused_words(self, text: str, hits: Sequence[Hit] = ()) -> list[str]:
         """Words of a question that no picture or chapter has, light ones (the, of) left out.
@@ -266,20 +275,7 @@ class Retriever:
             text: the question.
             hits: what was found; words that matched there need not be looked up.
         """
-        seen = {match.word for hit in hits for match in hit.matches}
-        missed = missed_words(self.encoder, clean(text) or "")
-        return [word for word, spelt in missed.items() if word not in seen and not self._is_used(word, spelt)]
-
-    def _is_used(self, word: str, spelt: frozenset[int]) -> bool:
-        """Whether a picture or chapter has the word.
-
-        A chapter may have all the pieces of a word without the word, so its text decides.
-        """
-        ids = holders(self.collection.index, spelt) if spelt else ()
-        if len(spelt) < 2:
-            return len(ids) > 0
-        texts = (said(document.fields) for document in self.collection.documents.get(ids[:TEXTS_READ]))
-        return any(text is None or word in words(text) for text in texts)
+        return self.finder.unused_words(self.encoder, clean(text) or "", hits)
 
     def warm_up(self) -> None:
         """Load the model and the search kernels, so that the first question is as fast as the next."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +67,38 @@ class CaptionedPictures:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits of ids, captions and pictures, whatever file they stand in.
+
+        Raises:
+            DatasetError: a picture cannot be read.
+        """
+        digest = hashlib.sha256(json.dumps([self.ids, self.captions]).encode())
+        for name, source in zip(self.ids, self.sources(), strict=True):
+            try:
+                content = source if isinstance(source, bytes) else source.read_bytes()
+            except OSError as error:
+                raise DatasetError(
+                    f"{self.origin}: picture {name!r} cannot be read ({error.strerror}); check its rights"
+                ) from None
+            digest.update(hashlib.sha256(content).digest())
+        return digest.hexdigest()[:16]
+
+    def part(self, rows: npt.NDArray[np.int64]) -> CaptionedPictures:
+        """Some of the pictures, with their captions; rows ascend."""
+        chosen = set(rows.tolist())
+
+        def sources() -> Iterator[Path | bytes]:
+            return (source for row, source in enumerate(self.sources()) if row in chosen)
+
+        return replace(
+            self,
+            ids=tuple(self.ids[row] for row in rows),
+            captions=tuple(self.captions[row] for row in rows),
+            sources=sources,
+        )
 
     @property
     def texts(self) -> list[str]:

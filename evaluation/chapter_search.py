@@ -22,7 +22,10 @@ from lexiscope.chapter_vectors import chapter_vectors
 from lexiscope.encoder import LexicalEncoder
 from lexiscope.episodes import ChapterWords, chapter_words
 from lexiscope.errors import DatasetError, printable
+from lexiscope.evaluation.bm25 import BM25
+from lexiscope.evaluation.bootstrap import Interval, Sample
 from lexiscope.evaluation.episodes import Episode, read_episodes
+from lexiscope.evaluation.runs import Runs, as_runs
 from lexiscope.index import InvertedIndex
 from lexiscope.questions import Question
 from lexiscope.text.chapters import Titler
@@ -31,13 +34,9 @@ from lexiscope.vocabulary import words
 __all__ = ["ChapterSearchReport", "Titles", "evaluate_chapter_search"]
 
 Titles = Literal["none", "true", "generated"]
-Runs = dict[str, dict[str, float]]  # query → chapter → score
 FloatArray = NDArray[np.float64]
 
 DEPTH = 100
-K1, B = 0.9, 0.4
-SAMPLES = 2000  # of the bootstrap
-SEED = 0
 
 # Named as measures are, hence no class.
 ChapterSearchReport = TypedDict(
@@ -51,7 +50,7 @@ ChapterSearchReport = TypedDict(
         "R@10": float,
         "bm25": dict[str, float],  # on the texts
         "bm25_all_words": dict[str, float],  # on texts, speakers' names, episode's title and description
-        "gains": dict[str, dict[str, tuple[float, float]]],  # over each of them: 95 %, paired over queries
+        "gains": dict[str, dict[str, Interval]],  # over each of them: 95 %, paired over queries
         "seconds": dict[str, float],  # index: encoding and indexing the chapters; search: all queries
     },
 )
@@ -184,25 +183,12 @@ def _search(encoder: LexicalEncoder, index: InvertedIndex, texts: Sequence[str])
     runs: Runs = {}
     for number in range(len(texts)):
         question = Question(None, understood[[number]], literal[[number]])
-        ids, scores = index.search(question.for_chapters(index, everything), DEPTH)
-        found = zip(ids[0].tolist(), scores[0].tolist(), strict=True)
-        runs[str(number)] = {str(chapter): score for chapter, score in found if chapter >= 0}
+        runs[str(number)] = as_runs(*index.search(question.for_chapters(index, everything), DEPTH))["0"]
     return runs
 
 
 def _bm25(documents: Sequence[str], texts: Sequence[str]) -> Runs:
-    """BM25 by bm25s, over the same folded words."""
-    import bm25s
-
-    floor = bm25s.BM25(k1=K1, b=B)
-    floor.index([words(text) or [""] for text in documents], show_progress=False)
-    runs: Runs = {}
-    for number, text in enumerate(texts):
-        asked = words(text)
-        scores = np.asarray(floor.get_scores(asked)) if asked else np.zeros(len(documents))
-        best = np.argsort(-scores, kind="stable")[:DEPTH]
-        runs[str(number)] = {str(place): float(scores[place]) for place in best if scores[place] > 0}
-    return runs
+    return as_runs(*BM25(documents).search(texts, DEPTH))
 
 
 def _measure(runs: Runs, asked: _Asked) -> dict[str, FloatArray]:
@@ -219,15 +205,7 @@ def _measure(runs: Runs, asked: _Asked) -> dict[str, FloatArray]:
     return values
 
 
-def _gains(
-    ours: Mapping[str, FloatArray], theirs: Mapping[str, FloatArray]
-) -> dict[str, tuple[float, float]]:
+def _gains(ours: Mapping[str, FloatArray], theirs: Mapping[str, FloatArray]) -> dict[str, Interval]:
     """95 % intervals of the mean differences, by a paired bootstrap over questions."""
-    number = len(next(iter(ours.values())))
-    drawn = np.random.default_rng(SEED).integers(number, size=(SAMPLES, number))
-    gains = {}
-    for name, values in ours.items():
-        means = (values - theirs[name])[drawn].mean(axis=1)
-        low, high = np.percentile(means, [2.5, 97.5])
-        gains[name] = (float(low), float(high))
-    return gains
+    gains = {name: values - theirs[name] for name, values in ours.items()}
+    return Sample.of(len(next(iter(gains.values())))).intervals(gains)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,15 @@ class DenseEncoder:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise ModelError(f"{name}: open_clip cannot load it ({reason})") from error
         return cls(model, tokenizer, device=device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits of all weights."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().float().numpy().tobytes())
+        return digest.hexdigest()[:16]
 
     def encode_image(
         self,

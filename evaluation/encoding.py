@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Generic, Protocol, TypedDict, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypedDict, TypeVar
 
 from scipy.sparse import csr_array
 from tqdm.auto import tqdm
 
 from lexiscope.errors import UnreadableSource
+from lexiscope.evaluation.cache import VectorCache
 from lexiscope.evaluation.captioned import CaptionedPictures
 from lexiscope.evaluation.vectors import Rows, kind_of
 from lexiscope.vision import open_picture
@@ -45,6 +46,9 @@ class VectorEncoder(Protocol[R_co]):
         self, texts: list[str], /, *, batch_size: int, show_progress_bar: bool | None
     ) -> R_co:
         """Vectors of texts to be found, (n, V)."""
+
+
+_Make: TypeAlias = "Callable[[CaptionedPictures, VectorEncoder[R], int, bool | None], Vectors[R]]"
 
 
 class Encoder(VectorEncoder[csr_array], Protocol):
@@ -85,6 +89,61 @@ class Vectors(Generic[R]):
         return speed(self.seconds, int(self.rows.shape[0]))
 
 
+@dataclass(frozen=True)
+class Encoded(Generic[R]):
+    """All vectors of a data set by one model.
+
+    Attributes:
+        images: of the pictures.
+        queries: of all captions, as questions.
+        documents: of all captions, to be found.
+    """
+
+    images: Vectors[R]
+    queries: Vectors[R]
+    documents: Vectors[R]
+
+
+def encode(
+    dataset: CaptionedPictures,
+    encoder: VectorEncoder[R],
+    batch_size: int = 32,
+    show: bool | None = None,
+    *,
+    keep: Path | None = None,
+) -> Encoded[R]:
+    """Encode pictures, and all captions twice: as queries, and as documents to be found.
+
+    Args:
+        dataset: what to encode.
+        encoder: the model.
+        batch_size: pictures or texts a forward pass.
+        show: whether to show progress bars; None shows them where standard error is a terminal.
+        keep: folder that keeps vectors between runs, for models that have a fingerprint.
+
+    Raises:
+        UnreadableSource: a picture is damaged; the message names data set and picture.
+        LexiscopeError: the folder cannot be written to.
+    """
+    print_ = fingerprint(encoder)
+    cache = None if keep is None or print_ is None else VectorCache(keep, f"{dataset.fingerprint}-{print_}")
+    parts: dict[str, Vectors[R]] = {}
+    for name, make in (("image", encode_pictures), ("query", encode_queries), ("document", encode_documents)):
+
+        def made(make: _Make[R] = make) -> tuple[R, float]:
+            vectors = make(dataset, encoder, batch_size, show)
+            return vectors.rows, vectors.seconds
+
+        parts[name] = Vectors(*(made() if cache is None else cache.get(name, made)))  # type: ignore[arg-type]
+    return Encoded(parts["image"], parts["query"], parts["document"])
+
+
+def fingerprint(encoder: object) -> str | None:
+    """Hexadecimal digits that differ when a model's weights do; None where it cannot say."""
+    found = getattr(encoder, "fingerprint", None)
+    return found if isinstance(found, str) else None
+
+
 def speed(seconds: float, number: int) -> Speed:
     """Time and throughput of a number of things."""
     return {"seconds": seconds, "per_second": number / max(seconds, 1e-9)}
@@ -112,19 +171,16 @@ def encode_pictures(
     return _encode(encode, pictures, len(dataset), _PICTURES_AT_A_TIME, "pictures", show)
 
 
-def encode_captions(
+def encode_documents(
     dataset: CaptionedPictures, encoder: VectorEncoder[R], batch_size: int, show: bool | None
-) -> tuple[Vectors[R], Vectors[R]]:
-    """Encode all captions twice: as queries, and as documents to be found."""
+) -> Vectors[R]:
+    """Encode all captions as documents to be found."""
 
     def document(texts: list[str]) -> R:
         return encoder.encode_document(texts, batch_size=batch_size, show_progress_bar=False)
 
     texts = dataset.texts
-    return (
-        encode_queries(dataset, encoder, batch_size, show),
-        _encode(document, texts, len(texts), _TEXTS_AT_A_TIME, "captions as documents", show),
-    )
+    return _encode(document, texts, len(texts), _TEXTS_AT_A_TIME, "captions as documents", show)
 
 
 def encode_queries(

@@ -15,12 +15,14 @@ import numpy.typing as npt
 
 Int64: TypeAlias = npt.NDArray[np.int64]
 Float32: TypeAlias = npt.NDArray[np.float32]
+Float64: TypeAlias = npt.NDArray[np.float64]
 
 CUTOFFS = (1, 5, 10)
+RATES = tuple(f"R@{cutoff}" for cutoff in CUTOFFS)
 
 
-def hit_rates(ids: Int64, query_groups: Int64, document_groups: Int64) -> dict[str, float]:
-    """Share of queries with a right answer among their first 1, 5 and 10, by ir-measures.
+def query_values(ids: Int64, query_groups: Int64, document_groups: Int64) -> dict[str, Float64]:
+    """What every query got, by ir-measures.
 
     Args:
         ids: rows of the documents found, (queries, k), best first; -1 where there are no more. k is 10 or
@@ -29,19 +31,33 @@ def hit_rates(ids: Int64, query_groups: Int64, document_groups: Int64) -> dict[s
         document_groups: (documents,).
 
     Returns:
-        Percentages by name: `R@1`, `R@5`, `R@10`.
+        By measure (queries,) values in percent: `R@1`, `R@5` and `R@10`, 100 where a right answer is among
+        the first 1, 5 and 10; `nDCG@10`, where every right answer counts the same.
     """
     import ir_measures
-    from ir_measures import Success
+    from ir_measures import Success, nDCG
 
-    names = {Success @ cutoff: f"R@{cutoff}" for cutoff in CUTOFFS}
+    names = {str(Success @ cutoff): f"R@{cutoff}" for cutoff in CUTOFFS} | {str(nDCG @ 10): "nDCG@10"}
     # Scores that fall with the rank keep our order of ties: TREC's own would go by the names of documents.
     run = {
         str(query): {str(document): -float(rank) for rank, document in enumerate(row[row >= 0])}
         for query, row in enumerate(ids[:, : max(CUTOFFS)])
     }
-    values = ir_measures.calc_aggregate(list(names), _judgements(query_groups, document_groups), run)
-    return {name: 100.0 * float(values[measure]) for measure, name in names.items()}
+    values = {name: np.zeros(len(ids)) for name in names.values()}
+    measures = [*(Success @ cutoff for cutoff in CUTOFFS), nDCG @ 10]
+    for found in ir_measures.iter_calc(measures, _judgements(query_groups, document_groups), run):
+        values[names[str(found.measure)]][int(found.query_id)] = 100.0 * found.value
+    return values
+
+
+def hit_rates(ids: Int64, query_groups: Int64, document_groups: Int64) -> dict[str, float]:
+    """Share of queries with a right answer among their first 1, 5 and 10; see `query_values`.
+
+    Returns:
+        Percentages by name: `R@1`, `R@5`, `R@10`.
+    """
+    values = query_values(ids, query_groups, document_groups)
+    return {name: float(values[name].mean()) for name in RATES}
 
 
 def _judgements(query_groups: Int64, document_groups: Int64) -> dict[str, dict[str, int]]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
-from urllib.parse import quote
+from typing import IO, TypeAlias
+from urllib.parse import quote, unquote
 
 import numpy as np
 
@@ -21,12 +21,34 @@ from lexiscope.errors import LexiscopeError, printable
 from lexiscope.evaluation.measures import Float32, Int64
 
 TAG = "lexiscope"
+Runs: TypeAlias = dict[str, dict[str, float]]
+"""Query → document → score: what ir-measures takes."""
 _UNFIT = re.compile(r"[\s%]")
 
 
 def run_files(run: Path) -> dict[str, Path]:
     """The file of each direction."""
     return {"text_to_image": run, "image_to_text": run.with_name(f"{run.stem}.image-to-text{run.suffix}")}
+
+
+def as_runs(
+    ids: Int64, scores: Float32, queries: Sequence[str] | None = None, documents: Sequence[str] | None = None
+) -> Runs:
+    """Ranked lists by name, ties taken apart in their order.
+
+    Args:
+        ids: (n, k) document rows, best first; -1 ends a list.
+        scores: (n, k), falling.
+        queries: names; by default numbers from 0.
+        documents: names, by row; by default the rows.
+    """
+    runs: Runs = {}
+    for number, (row, values) in enumerate(zip(ids, scores, strict=True)):
+        found = row[row >= 0]
+        names = map(str, found.tolist()) if documents is None else (documents[place] for place in found)
+        name = str(number) if queries is None else queries[number]
+        runs[name] = dict(zip(names, strictly_falling(values[: len(found)]).tolist(), strict=True))
+    return runs
 
 
 def judgements_file(run: Path) -> Path:
@@ -120,6 +142,57 @@ def write_judgements(
     with written(file) as output:
         for query, rows in zip(queries, right, strict=True):
             output.writelines(f"{query} 0 {documents[row]} 1\n" for row in rows)
+
+
+def write_run(file: Path, run: Runs, tag: str) -> None:
+    """Write a run as TREC files have it.
+
+    Raises:
+        LexiscopeError: it cannot be written.
+    """
+    with written(file) as output:
+        for query, scores in run.items():
+            ranked = sorted(scores.items(), key=lambda pair: -pair[1])
+            for rank, (document, score) in enumerate(ranked, start=1):
+                output.write(f"{_name(query)} Q0 {_name(document)} {rank} {score:.9g} {tag}\n")
+
+
+def write_graded(file: Path, judgements: Mapping[str, Mapping[str, int]]) -> None:
+    """Write judgements with grades, `query 0 document grade`.
+
+    Raises:
+        LexiscopeError: it cannot be written.
+    """
+    with written(file) as output:
+        for query, grades in judgements.items():
+            output.writelines(f"{_name(query)} 0 {_name(name)} {grade}\n" for name, grade in grades.items())
+
+
+def _name(name: str) -> str:
+    return _UNFIT.sub(_quoted, name)
+
+
+def read_run(file: Path) -> Runs:
+    """Read a TREC run: `query Q0 document rank score tag`.
+
+    Raises:
+        LexiscopeError: it cannot be read, or a line is no such line.
+    """
+    run: Runs = {}
+    try:
+        with file.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                parts = line.split()
+                if not parts:
+                    continue
+                if len(parts) != 6:
+                    raise ValueError(f"line {number} has {len(parts)} columns")
+                run.setdefault(unquote(parts[0]), {})[unquote(parts[2])] = float(parts[4])
+    except (OSError, ValueError) as error:
+        raise LexiscopeError(
+            f"{printable(file)}: is no TREC run ({error}); a line is `query Q0 document rank score tag`"
+        ) from None
+    return run
 
 
 @contextmanager

@@ -1,16 +1,25 @@
-"""Search for every query of a data set, exactly: words in the inverted index, dense vectors one by one."""
+"""Search for every query of a data set: words in the inverted index, dense vectors one by one or by HNSW."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from lexiscope.evaluation.encoding import Speed, progress, speed
-from lexiscope.evaluation.measures import CUTOFFS, Float32, Int64, first_ranks, hit_rates, median_rank
-from lexiscope.evaluation.vectors import Index, Rows, kind_of, saved_bytes
+from lexiscope.evaluation.encoding import progress
+from lexiscope.evaluation.measures import (
+    CUTOFFS,
+    Float32,
+    Float64,
+    Int64,
+    first_ranks,
+    median_rank,
+    query_values,
+)
+from lexiscope.evaluation.vectors import Index, Rows, saved_bytes
 
 DEPTH = 100
 """Documents a query in the timed search and in the runs."""
@@ -27,15 +36,15 @@ class Direction:
 
     Attributes:
         name: for the progress bar.
-        queries: (queries, V).
-        documents: (documents, V).
+        queries: (queries, …), what the index takes, some rows at a time.
+        index: the documents.
         query_groups: (queries,).
         document_groups: (documents,).
     """
 
     name: str
-    queries: Rows
-    documents: Rows
+    queries: Rows | Int64
+    index: Index
     query_groups: Int64
     document_groups: Int64
 
@@ -58,23 +67,20 @@ class Found:
     seconds: float
     index_bytes: int
 
-    @property
-    def hit_rates(self) -> dict[str, float]:
-        """`R@1`, `R@5` and `R@10` in percent."""
-        return hit_rates(self.top, self.direction.query_groups, self.direction.document_groups)
+    @cached_property
+    def values(self) -> dict[str, Float64]:
+        """By measure, what every query got, (queries,); see `query_values`."""
+        return query_values(self.top, self.direction.query_groups, self.direction.document_groups)
 
     @property
     def median_rank(self) -> float:
         """Median rank of the first right answer; what is not found counts as last."""
         return median_rank(self.ranks, len(self.direction.document_groups))
 
-    @property
-    def speed(self) -> Speed:
-        """Seconds, and queries a second."""
-        return speed(self.seconds, len(self.ranks))
 
-
-def search(direction: Direction, sink: Sink | None = None, show: bool | None = None) -> Found:
+def search(
+    direction: Direction, sink: Sink | None = None, show: bool | None = None, *, deep: bool = True
+) -> Found:
     """Search in one direction.
 
     Args:
@@ -82,8 +88,9 @@ def search(direction: Direction, sink: Sink | None = None, show: bool | None = N
         sink: takes the first `DEPTH` of each query as they are found: number of the first query, ids
             (n, k) with -1 where there are no more, scores (n, k).
         show: whether to show a progress bar; None shows it where standard error is a terminal.
+        deep: look for the ranks of right answers below `DEPTH`, too.
     """
-    index = kind_of(direction.documents).index(direction.documents)
+    index = direction.index
     index.search(direction.queries[[0]], k=1)  # loads and compiles the kernels, which is no part of a search
     depth = min(DEPTH, len(index))
     ranks = np.zeros(direction.queries.shape[0], dtype=np.int64)
@@ -98,7 +105,8 @@ def search(direction: Direction, sink: Sink | None = None, show: bool | None = N
         top[rows] = ids[:, : top.shape[1]]
         if sink is not None:
             sink(int(rows[0]), ids, scores)
-    _search_deeper(direction, index, ranks, show)
+    if deep and getattr(index, "exact", True):
+        _search_deeper(direction, index, ranks, show)
     return Found(direction, top, ranks, seconds, saved_bytes(index))
 
 

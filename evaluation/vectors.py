@@ -12,6 +12,7 @@ from scipy.sparse import csr_array, vstack
 
 from lexiscope.evaluation.measures import Float32, Int64
 from lexiscope.index import InvertedIndex
+from lexiscope.sparse import heaviest
 
 __all__ = ["DenseIndex", "Index", "Kind", "Rows", "kind_of", "saved_bytes"]
 
@@ -20,7 +21,7 @@ Rows: TypeAlias = "csr_array | Float32"
 
 
 class Index(Protocol):
-    """Documents to be searched exactly."""
+    """Documents to be searched: exactly, unless it says so with `exact = False`."""
 
     def __len__(self) -> int:
         """How many."""
@@ -41,6 +42,12 @@ class Kind(Protocol):
     def active_dims(self, rows: Any, /) -> float:  # noqa: ANN401
         """Mean number of dimensions of a vector that are not zero."""
 
+    def overlap(self, queries: Any, documents: Any, /) -> float:  # noqa: ANN401
+        """Mean number of dimensions that a query and a document share: products a score takes (FLOPS)."""
+
+    def prune(self, rows: Any, dimensions: int, /) -> Any:  # noqa: ANN401
+        """Rows cut to their heaviest dimensions; None where that makes no sense."""
+
     def index(self, rows: Any, /) -> Index:  # noqa: ANN401
         """An index of rows; row i has the id i."""
 
@@ -54,6 +61,13 @@ class _Lexical:
     def active_dims(self, rows: csr_array, /) -> float:
         return float(rows.nnz / rows.shape[0])
 
+    def overlap(self, queries: csr_array, documents: csr_array, /) -> float:
+        shares = [np.bincount(rows.indices, minlength=rows.shape[1]) for rows in (queries, documents)]
+        return float((shares[0] / queries.shape[0]) @ (shares[1] / documents.shape[0]))
+
+    def prune(self, rows: csr_array, dimensions: int, /) -> csr_array:
+        return heaviest(rows, dimensions)
+
     def index(self, rows: csr_array, /) -> InvertedIndex:
         return InvertedIndex.build(rows)
 
@@ -66,6 +80,13 @@ class _Dense:
 
     def active_dims(self, rows: Float32, /) -> float:
         return float(np.count_nonzero(rows) / len(rows))
+
+    def overlap(self, queries: Float32, documents: Float32, /) -> float:
+        shares = [np.count_nonzero(rows, axis=0) / len(rows) for rows in (queries, documents)]
+        return float(shares[0] @ shares[1])
+
+    def prune(self, rows: Float32, dimensions: int, /) -> None:
+        return None
 
     def index(self, rows: Float32, /) -> DenseIndex:
         return DenseIndex(rows)

@@ -35,6 +35,13 @@ class Selection:
     def __len__(self) -> int:
         return sum(len(rows) for rows in self.rows)
 
+    def without(self, ids: npt.ArrayLike) -> Selection:
+        """Return the same rows but those of these ids."""
+        unwanted = check_ids(ids)
+        places = (part.find(unwanted) for part in self.index.parts)
+        left = (np.setdiff1d(rows, found) for rows, found in zip(self.rows, places, strict=True))
+        return Selection(self.index, tuple(rows.astype(np.int32, copy=False) for rows in left))
+
 
 class InvertedIndex:
     """A sparse inverted index over one or more segments. It never changes: a write makes a new one."""

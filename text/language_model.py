@@ -95,7 +95,7 @@ class LanguageModel(nn.Module):
     @property
     def body(self) -> nn.Module:
         """The model without its output layer."""
-        inner: nn.Module = getattr(self.network, self.network.base_model_prefix)  # type: ignore[arg-type]
+        inner: nn.Module = getattr(self.network, str(self.network.base_model_prefix))
         return inner
 
     @property
@@ -180,7 +180,7 @@ def _transform_of(network: nn.Module, kind: Kind) -> tuple[nn.Module, ...]:
 
 
 def _part(network: nn.Module, path: str) -> nn.Module | None:
-    found: Any = network
+    found: nn.Module | None = network
     for name in path.split("."):
         found = getattr(found, name, None)
     return found

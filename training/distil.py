@@ -4,6 +4,10 @@
 
 with s_p the tower's patch states, t_p the teacher's (after PCA), and A a layer norm and a learned linear map:
 the neck of the picture head, so that a head that has learned from the teacher's own map fits behind it.
+
+The blocks may look at some patches of a picture only, drawn anew for every picture and step (FLIP, Li et
+al., "Scaling language-image pre-training via masking", CVPR 2023): a step of half the patches costs little
+more than half, and twice as many pictures are worth more than twice as many patches of each.
 """
 
 from __future__ import annotations
@@ -28,9 +32,14 @@ class DistilledTower(nn.Module):
         self.tower = tower
         self.to_teacher = nn.Sequential(nn.LayerNorm(tower.width), nn.Linear(tower.width, components))
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Pixels (n, 3, h, w) to guesses of the teacher's patches (n, patches, components)."""
-        guesses: Tensor = self.to_teacher(self.tower(pixels))
+    def forward(self, pixels: Tensor, kept: Tensor | None = None) -> Tensor:
+        """Pixels (n, 3, h, w) to guesses of the teacher's patches (n, patches, components).
+
+        Args:
+            pixels: normalised pictures.
+            kept: (n, m) numbers of the patches to look at; None looks at all.
+        """
+        guesses: Tensor = self.to_teacher(self.tower(pixels, kept))
         return guesses
 
 
@@ -91,10 +100,12 @@ class PictureBatches:
 
 
 class DistilStage:
-    """The loop's view of distillation."""
+    """The loop's view of distillation; `keep` is the share of patches that a step looks at."""
 
-    def __init__(self, module: DistilledTower, batches: PictureBatches, *, batch: int, seed: int) -> None:
-        self.module, self.batches, self.size, self.seed = module, batches, batch, seed
+    def __init__(
+        self, module: DistilledTower, batches: PictureBatches, *, batch: int, seed: int, keep: float = 1.0
+    ) -> None:
+        self.module, self.batches, self.size, self.seed, self.keep = module, batches, batch, seed, keep
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Pixels and maps."""
@@ -107,7 +118,14 @@ class DistilStage:
     def loss(self, batch: tuple[Tensor, Tensor], step: int) -> tuple[Tensor, dict[str, float]]:
         """The formula of this module."""
         pixels, maps = batch
-        return distillation_loss(self.module(pixels), maps), {}
+        patches = maps[0, 0].numel()
+        if self.keep == 1:
+            return distillation_loss(self.module(pixels), maps), {}
+        # Drawn on the CPU, so that a run gives the same numbers on any device.
+        order = torch.rand(len(pixels), patches).argsort(dim=1).to(pixels.device)
+        kept = order[:, : max(1, round(self.keep * patches))]
+        seen = maps.flatten(2).gather(2, kept[:, None].expand(-1, maps.shape[1], -1))
+        return distillation_loss(self.module(pixels, kept), seen[..., None]), {}
 
     def evaluate(self) -> dict[str, float]:
         """Nothing: the lexical stage is what counts."""

@@ -28,7 +28,7 @@ def add_lora(language: LanguageModel, section: LoraSection) -> Any:  # noqa: ANN
         r=section.rank, lora_alpha=section.alpha, lora_dropout=section.dropout, target_modules=section.targets
     )
     try:
-        return get_peft_model(language.network, config)  # type: ignore[arg-type]
+        return get_peft_model(language.network, config)
     except ValueError as error:
         linear = sorted(
             {name.rpartition(".")[2] for name, part in language.network.named_modules() if _plain(part)}

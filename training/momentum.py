@@ -7,7 +7,6 @@ queue ← the batch's vectors by θ_m, the oldest ones out
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +29,7 @@ class Momentum(nn.Module):
 
     def __init__(self, model: FamilyModel, size: int, momentum: float) -> None:
         super().__init__()
-        self.copy = cast(FamilyModel, deepcopy(model)).requires_grad_(False)
+        self.copy = deepcopy(model).requires_grad_(False)
         self.size, self.momentum = size, momentum
         terms = len(model.vocabulary)
         self.register_buffer("questions", torch.zeros(size, terms))

@@ -144,7 +144,9 @@ class _Run:
             load_trained(module, self.start / "distil")
             return tower, module.to_teacher
         pictures = self._pictures(corpus, tower, section.augment)
-        stage = DistilStage(module, pictures, batch=section.batch, seed=self.recipe.seed)
+        stage = DistilStage(
+            module, pictures, batch=section.batch, seed=self.recipe.seed, keep=section.keep_patches
+        )
         fit(stage, schedule(section), self.out / "distil", device=self.device, resume=self.resume)
         return tower, module.to_teacher
 

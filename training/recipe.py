@@ -94,6 +94,7 @@ class DistilSection(ScheduleSection):
 
     teacher: str
     augment: AugmentSection = AugmentSection()
+    keep_patches: float = Field(1.0, gt=0, le=1)  # share of a picture's patches that the blocks look at
 
 
 class LanguageSection(ScheduleSection):
@@ -189,8 +190,8 @@ def load_recipe(name: str | Path) -> Recipe | FamilyRecipe:
             kind = FamilyRecipe if {"document", "supervision"} & raw.keys() else Recipe
             return kind.model_validate(raw)
     except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
-        kind = file.suffix.removeprefix(".").upper()
-        raise RecipeError(f"{file}: not {kind} ({error}); mend that line") from error
+        written = file.suffix.removeprefix(".").upper()
+        raise RecipeError(f"{file}: not {written} ({error}); mend that line") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "recipe"

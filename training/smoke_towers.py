@@ -110,7 +110,13 @@ def tiny_vision(folder: Path, *, like: str) -> None:
     import timm
     from timm.models import save_for_hf
 
-    shape = {"img_size": SIDE, "patch_size": 16, "embed_dim": WIDTH, "depth": 2, "num_heads": 2}
+    shape: dict[str, Any] = {
+        "img_size": SIDE,
+        "patch_size": 16,
+        "embed_dim": WIDTH,
+        "depth": 2,
+        "num_heads": 2,
+    }
     architecture = like.rpartition("/")[2].split(".")[0]
     if "dinov2" in architecture:
         shape["init_values"] = 1.0  # DINOv2's published towers are trained; a fresh one would hardly move

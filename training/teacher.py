@@ -7,7 +7,11 @@ because 1,280 numbers a patch for sixty thousand pictures do not fit a small mac
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import local
 
 import numpy as np
 import numpy.typing as npt
@@ -18,21 +22,21 @@ from lexiscope.training.corpus import Corpus, Shard
 
 COMPONENTS = 256
 _SAMPLE = 1024  # pictures that the PCA is fitted on
+_CHUNK = 256
 
 
 class Teacher:
     """MobileNetV2 (uint8, 224×224 in) read through LiteRT.
 
     Args:
-        file: the `.tflite` file.
-        threads: LiteRT threads.
+        file: the `.tflite` file. One picture is read at a time, by one thread; see `_Readers` for many.
 
     Raises:
         DatasetError: there is no such file.
         RecipeError: LiteRT is not installed.
     """
 
-    def __init__(self, file: Path, threads: int = 2) -> None:
+    def __init__(self, file: Path) -> None:
         if not file.exists():
             raise DatasetError(f"{file}: no such teacher; name the folder that holds it with --data")
         try:
@@ -40,7 +44,7 @@ class Teacher:
         except ImportError as error:
             raise RecipeError("the teacher needs LiteRT: pip install 'lexiscope[train]'") from error
 
-        self._model = Interpreter(str(file), num_threads=threads, experimental_preserve_all_tensors=True)
+        self._model = Interpreter(str(file), num_threads=1, experimental_preserve_all_tensors=True)
         self._model.allocate_tensors()
         self._input = self._model.get_input_details()[0]["index"]
         self._map = next(
@@ -62,6 +66,25 @@ class Teacher:
         return features
 
 
+class _Readers:
+    """A teacher a core: two threads on one picture wait for one another, and crawl where a core is busy."""
+
+    def __init__(self, file: Path) -> None:
+        self._file, self._mine = file, local()
+        self._pool = ThreadPoolExecutor(os.cpu_count() or 1)
+        self._mine.teacher = Teacher(file)  # what is wrong with the file is said here
+
+    def maps(self, squares: Iterable[npt.NDArray[np.uint8]]) -> Iterator[npt.NDArray[np.float32]]:
+        """The maps of many pictures, in their order."""
+        return self._pool.map(self._read, squares)
+
+    def _read(self, square: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        if not hasattr(self._mine, "teacher"):
+            self._mine.teacher = Teacher(self._file)
+        teacher: Teacher = self._mine.teacher
+        return teacher.map(square)
+
+
 def teacher_maps(corpus: Corpus, file: Path) -> list[npt.NDArray[np.float16]]:
     """Feature maps of every picture, (n, 7, 7, COMPONENTS) float16 a shard; computed once and kept.
 
@@ -70,22 +93,22 @@ def teacher_maps(corpus: Corpus, file: Path) -> list[npt.NDArray[np.float16]]:
     """
     missing = [shard for shard in corpus.shards if not (shard.folder / "teacher.npy").exists()]
     if missing:
-        teacher = Teacher(file)
-        mean, basis = _basis(teacher, corpus)
+        readers = _Readers(file)
+        mean, basis = _basis(readers, corpus)
         for shard in missing:
-            _project(teacher, shard, mean, basis)
+            _project(readers, shard, mean, basis)
     return [np.load(shard.folder / "teacher.npy", mmap_mode="r") for shard in corpus.shards]
 
 
-def _basis(teacher: Teacher, corpus: Corpus) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+def _basis(readers: _Readers, corpus: Corpus) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Mean (1280,) and the leading principal directions (1280, COMPONENTS), shared by all shards."""
     kept = corpus.shards[0].folder.parent / "teacher-pca.npz"
     if not kept.exists():
         rows = np.random.default_rng(0).choice(len(corpus), min(_SAMPLE, len(corpus)), replace=False)
         patches = np.concatenate(
             [
-                teacher.map(square).reshape(-1, 1280)
-                for square in tqdm(corpus.squares(rows), desc="teacher PCA")
+                found.reshape(-1, 1280)
+                for found in tqdm(readers.maps(corpus.squares(rows)), desc="teacher PCA", total=len(rows))
             ]
         )
         mean = patches.mean(axis=0)
@@ -96,7 +119,7 @@ def _basis(teacher: Teacher, corpus: Corpus) -> tuple[npt.NDArray[np.float32], n
 
 
 def _project(
-    teacher: Teacher,
+    readers: _Readers,
     shard: Shard,
     mean: npt.NDArray[np.float32],
     basis: npt.NDArray[np.float32],
@@ -104,8 +127,12 @@ def _project(
     """Write one shard's projected maps; renamed into place when whole."""
     part = shard.folder / "teacher.part.npy"
     out = np.lib.format.open_memmap(part, mode="w+", dtype=np.float16, shape=(len(shard), 7, 7, COMPONENTS))
-    for row, square in enumerate(tqdm(shard.squares, desc=f"teacher {shard.folder.name}")):
-        out[row] = (teacher.map(square) - mean) @ basis
+    bar = tqdm(total=len(shard), desc=f"teacher {shard.folder.name}")
+    for begin in range(0, len(shard), _CHUNK):  # a map is 250 kB: only a chunk of them is held at a time
+        found = np.stack(list(readers.maps(shard.squares[begin : begin + _CHUNK])))
+        out[begin : begin + len(found)] = (found - mean) @ basis
+        bar.update(len(found))
+    bar.close()
     out.flush()
     part.rename(shard.folder / "teacher.npy")
 

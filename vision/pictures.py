@@ -50,7 +50,11 @@ _filters_lock = threading.Lock()
 
 
 def open_picture(
-    source: str | Path | bytes | Image.Image, *, size_hint: int | None = None, name: str | None = None
+    source: str | Path | bytes | Image.Image,
+    *,
+    size_hint: int | None = None,
+    name: str | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> Image.Image:
     """Open a picture as upright RGB: first frame, EXIF orientation applied, transparency on white.
 
@@ -59,6 +63,7 @@ def open_picture(
         size_hint: the shorter side, in pixels, that the caller will scale to. Big pictures are then
             decoded at a fraction of their size, never below twice the hint; small ones stay as they are.
         name: what to call the picture in messages; by default its path.
+        max_pixels: what has more is refused before it is decoded.
 
     Returns:
         A new picture of mode RGB that holds no file open.
@@ -67,13 +72,14 @@ def open_picture(
         UnreadableSource: it is missing, empty, truncated, no picture, or has too many pixels.
     """
     if isinstance(source, Image.Image):
-        return _decode(source, name or "the picture given", size_hint)
+        return _decode(source, name or "the picture given", size_hint, max_pixels)
     if isinstance(source, bytes):
-        return _open(io.BytesIO(source), len(source), name or "the picture given as bytes", size_hint)
+        shown = name or "the picture given as bytes"
+        return _open(io.BytesIO(source), len(source), shown, size_hint, max_pixels)
     shown = name or printable(source)
     try:
         with open(source, "rb") as file:
-            return _open(file, os.fstat(file.fileno()).st_size, shown, size_hint)
+            return _open(file, os.fstat(file.fileno()).st_size, shown, size_hint, max_pixels)
     except FileNotFoundError:
         raise UnreadableSource(f"{shown}: there is no such file; check the path") from None
     except IsADirectoryError:
@@ -84,7 +90,7 @@ def open_picture(
         raise UnreadableSource(f"{shown}: cannot be opened ({_reason(error)}); check the file") from None
 
 
-def _open(file: IO[bytes], size: int, name: str, size_hint: int | None) -> Image.Image:
+def _open(file: IO[bytes], size: int, name: str, size_hint: int | None, max_pixels: int) -> Image.Image:
     """Find out the format of a file and decode it."""
     if size == 0:
         raise UnreadableSource(f"{name}: the file is empty (0 bytes); copy it again from where it came")
@@ -92,7 +98,7 @@ def _open(file: IO[bytes], size: int, name: str, size_hint: int | None) -> Image
         with _pillow_warnings_off():
             picture = Image.open(file, formats=_formats())
     except Image.DecompressionBombError:
-        raise _too_many_pixels(name) from None
+        raise _too_many_pixels(name, max_pixels) from None
     except UnidentifiedImageError:
         raise UnreadableSource(
             f"{name}: is no picture, or in a format that Pillow cannot read; convert it to JPEG or PNG"
@@ -100,14 +106,14 @@ def _open(file: IO[bytes], size: int, name: str, size_hint: int | None) -> Image
     except Exception as error:  # decoders of hostile files raise nearly anything
         raise _damaged(name, error) from None
     with picture:
-        return _decode(picture, name, size_hint)
+        return _decode(picture, name, size_hint, max_pixels)
 
 
-def _decode(picture: Image.Image, name: str, size_hint: int | None) -> Image.Image:
+def _decode(picture: Image.Image, name: str, size_hint: int | None, max_pixels: int) -> Image.Image:
     """Read the pixels of the first frame and make them upright RGB."""
     width, height = picture.size
-    if width * height > MAX_PIXELS:
-        raise _too_many_pixels(name, f" ({width} × {height})")
+    if width * height > max_pixels:
+        raise _too_many_pixels(name, max_pixels, f" ({width} × {height})")
     if width == 0 or height == 0:
         raise UnreadableSource(f"{name}: the picture has no pixels ({width} × {height}); leave it out")
     try:
@@ -190,9 +196,9 @@ def _formats() -> list[str]:
     return [name for name in Image.OPEN if name not in _NEVER_OPENED]
 
 
-def _too_many_pixels(name: str, size: str = "") -> UnreadableSource:
+def _too_many_pixels(name: str, most: int, size: str = "") -> UnreadableSource:
     return UnreadableSource(
-        f"{name}: has more than {MAX_PIXELS // 1_000_000} million pixels{size}, which may be a decompression "
+        f"{name}: has more than {most // 1_000_000} million pixels{size}, which may be a decompression "
         "bomb; scale it down first"
     )
 

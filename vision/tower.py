@@ -91,17 +91,28 @@ class VisionTower(nn.Module):
         size = self.model.patch_embed.grid_size  # type: ignore[union-attr]
         return int(size[0]), int(size[1])  # type: ignore[index]
 
-    def forward(self, pixels: Tensor) -> Tensor:
+    def forward(self, pixels: Tensor, kept: Tensor | None = None) -> Tensor:
         """States of the patches, without class and register tokens.
 
         Args:
             pixels: (batch, 3, image_size, image_size), normalised.
+            kept: (batch, m) numbers of the patches that the blocks look at; None looks at all. For training
+                alone: it takes timm's transformer apart.
 
         Returns:
-            (batch, patches, width).
+            (batch, patches or m, width).
         """
-        states: Tensor = self.model.forward_features(pixels)  # type: ignore[operator]
-        return states[:, int(self.model.num_prefix_tokens) :]  # type: ignore[arg-type]
+        prefix = int(self.model.num_prefix_tokens)  # type: ignore[arg-type]
+        if kept is None:
+            states: Tensor = self.model.forward_features(pixels)  # type: ignore[operator]
+            return states[:, prefix:]
+        network: Any = self.model
+        tokens = network._pos_embed(network.patch_embed(pixels))
+        chosen = tokens[:, prefix:].gather(1, kept[..., None].expand(-1, -1, tokens.shape[-1]))
+        tokens = network.norm_pre(torch.cat([tokens[:, :prefix], chosen], dim=1))
+        for block in network.blocks:
+            tokens = block(tokens)
+        return network.norm(tokens)[:, prefix:]  # type: ignore[no-any-return]
 
 
 def _arguments(config: VisionConfig) -> dict[str, Any]:

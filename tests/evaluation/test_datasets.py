@@ -222,9 +222,9 @@ def test_wrong_use(tmp_path, colours, karpathy):
     (tmp_path / "folder.parquet").mkdir()
     for arguments, says in [
         ({"file": tmp_path / "gone.parquet"}, "there is no such file"),
-        ({"file": tmp_path / "folder.parquet"}, "is a folder"),
+        ({"file": tmp_path / "folder.parquet"}, "is a folder without .tar files"),
         ({"file": tmp_path / "captions.xml"}, "is no data set"),
-        ({"file": colours, "split": "test"}, "has no splits; leave --split out"),
+        ({"file": colours, "split": "test"}, "has splits; leave --split out"),
         ({"file": colours, "images": tmp_path / "gone"}, "no such folder of pictures; check --images"),
         ({"file": karpathy, "split": "test"}, "say with --images"),
     ]:

@@ -10,6 +10,7 @@ from lexiscope.errors import DatasetError, UnreadableSource
 from lexiscope.evaluation import evaluate_retrieval, open_dataset, searching, table
 from lexiscope.evaluation.measures import first_ranks
 from lexiscope.evaluation.searching import Direction, search
+from lexiscope.index import InvertedIndex
 
 from .conftest import ColourEncoder, picture_bytes, write_parquet
 
@@ -61,7 +62,8 @@ def test_ranks_below_the_depth_are_exact(monkeypatch):
     documents = random.random((300, 12)) * (random.random((300, 12)) < 0.5)
     queries = random.random((40, 12)) * (random.random((40, 12)) < 0.3)
     owners = random.integers(0, 300, size=40)
-    direction = Direction("", csr_array(queries), csr_array(documents), owners, np.arange(300))
+    index = InvertedIndex.build(csr_array(documents))
+    direction = Direction("", csr_array(queries).tocsr(), index, owners, np.arange(300))
     monkeypatch.setattr(searching, "_QUERIES_AT_A_TIME", 7)
     monkeypatch.setattr(searching, "_PLACES_AT_A_TIME", 900)
     calls = []
@@ -112,8 +114,8 @@ def test_progress_goes_to_standard_error_when_asked(colours, capsys):
 def test_the_table(colours):
     report = evaluate_retrieval(open_dataset(colours), ColourEncoder(), model="./mine")
     out = io.StringIO()
-    Console(file=out, width=120).print(table(report))
+    Console(file=out, width=160).print(table(report))
     shown = out.getvalue()
     assert "colours · 3 pictures, 6 captions · ./mine" in shown
     assert "text → image" in shown and "image → text" in shown and "100.0 %" in shown
-    assert "mean recall 100.0 % · 1.0 words a picture" in shown
+    assert "mean recall 100.0 % (100.0–100.0) · 1.0 words a picture" in shown

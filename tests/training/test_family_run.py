@@ -1,4 +1,4 @@
-"""Runs of the family: resumed to the bit, stopped by a bad number, saved and read again, started from another."""
+"""Runs of the family: resumed to the bit, stopped by a bad number, saved and read again."""
 
 import json
 

@@ -236,14 +236,18 @@ def states(folder, stage):
 
 
 @pytest.mark.slow
-def test_heads_learn_from_the_teacher_and_then_fit_behind_the_tower(data, tmp_path, taught):
+@pytest.mark.parametrize("keep", [1.0, 0.5])
+def test_heads_learn_from_the_teacher_and_then_fit_behind_the_tower(data, tmp_path, taught, keep):
     out = tmp_path / "run"
+    taught.write_text(taught.read_text().replace("[distil]", f"[distil]\nkeep_patches = {keep}"))
     folder = run(taught, data=data, out=out)
     distilled, heads = states(out, "distil"), states(out, "head_start")
     for name, tensor in distilled.items():
         name = name.replace("tower.model.", "model.vision.model.")
         name = name.replace("to_teacher.", "model.vision_head.neck.")
         assert torch.equal(heads[name], tensor), name  # the head start leaves the tower alone
+    log = [json.loads(line) for line in (out / "distil" / "metrics.jsonl").read_text().splitlines()]
+    assert log[-1]["loss"] < 1.5  # of 2 where nothing is known
     log = [json.loads(line) for line in (out / "head_start" / "metrics.jsonl").read_text().splitlines()]
     assert log[-2]["nce"] < log[0]["nce"]
     assert "distil" not in log[0]

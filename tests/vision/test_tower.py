@@ -24,6 +24,25 @@ def test_the_weights_are_the_checkpoints(vision_folder):
     torch.testing.assert_close(tower(pixels), direct.forward_features(pixels)[:, 1:])
 
 
+@pytest.mark.parametrize("architecture", ["vit_small_patch14_reg4_dinov2", "vit_convstem_dinov2"])
+def test_a_tower_that_looks_at_all_patches_in_another_order_says_the_same_of_each(architecture):
+    arguments = {"embed_dim": 32, "depth": 2, "num_heads": 2}
+    arguments |= {"stem": [4, 8, 16]} if "stem" in architecture else {"patch_size": 16}
+    tower = VisionTower(VisionConfig(architecture, arguments, 64)).eval()
+    pixels, order = torch.randn(2, 3, 64, 64), torch.rand(2, 16).argsort(dim=1)
+    expected = tower(pixels).gather(1, order[..., None].expand(-1, -1, 32))
+    torch.testing.assert_close(tower(pixels, order), expected)
+
+
+def test_a_patch_that_is_not_looked_at_is_not_seen(vision_folder):
+    tower = VisionTower.from_pretrained(vision_folder).eval()
+    pixels, kept = torch.randn(1, 3, 32, 32), torch.tensor([[0, 1, 2, 3]])  # the top row
+    other = pixels.clone()
+    other[:, :, 8:] = 0
+    torch.testing.assert_close(tower(pixels, kept), tower(other, kept))
+    assert not torch.allclose(tower(pixels)[:, :4], tower(other)[:, :4])
+
+
 def test_a_tower_is_built_again_from_its_configuration(vision_folder):
     tower = VisionTower.from_pretrained(vision_folder).eval()
     again = VisionTower(VisionConfig.from_dict(tower.config.to_dict())).eval()

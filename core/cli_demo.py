@@ -1,0 +1,48 @@
+"""`lexiscope demo`: the page in a browser, with the HTTP API beside it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["demo"]
+
+
+def demo(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DIR]", help="The index; without one, a small sample is shown."),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Where to listen; other machines reach only what is not loopback.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 7860,
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="LEXISCOPE_TOKEN", help="Asked of who adds or deletes. Beyond loopback, always."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="M", help="Another place of the model that the index was made with.")
+    ] = None,
+) -> None:
+    """Search an index in the browser, and over HTTP (described at /docs)."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    # Several requests compute at once, so that one core each is fastest; set before torch loads.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from lexiscope.demo.server import serve
+    from lexiscope.demo.service import Service
+
+    serve(Service(folder or _sample(), model=model), host=host, port=port, token=token)
+
+
+def _sample() -> Path:
+    """The quickstart's sample, indexed on first use and kept in the user's cache."""
+    from lexiscope.quickstart import sample_index
+    from lexiscope.terminal import say
+
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lexiscope" / "sample"
+    say(f"no index named: showing the sample in {cache}")
+    return sample_index(cache)

@@ -1,0 +1,61 @@
+"""Files that come with requests, into the index and out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lexiscope.demo.limits import Limits
+from lexiscope.demo.problems import Refusal
+from lexiscope.demo.schemas import Added, SkippedAnswer
+from lexiscope.demo.service import Service
+from lexiscope.demo.uploads import Uploads, safe_name
+from lexiscope.errors import UnreadableSource
+from lexiscope.sources import source_name
+from lexiscope.vision.pictures import PICTURE_SUFFIXES, open_picture
+
+__all__ = ["add", "delete"]
+
+
+def add(service: Service, uploads: Uploads, files: Sequence[tuple[str, bytes]], limits: Limits) -> Added:
+    """Keep files beside the index and index them; those that cannot be read are not kept.
+
+    Raises:
+        Refusal: none of them could be read.
+    """
+    kept: dict[str, tuple[str, bool]] = {}
+    skipped: list[SkippedAnswer] = []
+    for name, content in files:
+        shown = safe_name(name)
+        try:
+            if "." + shown.rpartition(".")[2].lower() in PICTURE_SUFFIXES:
+                open_picture(content, name=shown, size_hint=512, max_pixels=limits.pixels)
+            path, new = uploads.keep(name, content)
+            kept[source_name(path)] = (shown, new)
+        except UnreadableSource as error:
+            skipped.append(SkippedAnswer(name=shown, reason=str(error).removeprefix(f"{shown}: ")))
+    report = service.add([Path(name) for name in kept]) if kept else None
+    for entry in report.skipped if report else ():
+        name, new = kept.get(entry.path, (safe_name(entry.path), False))
+        skipped.append(SkippedAnswer(name=name, reason=entry.reason))
+        if new:
+            uploads.drop(entry.path)
+    if report is None or not report.added + report.updated + report.unchanged:
+        raise Refusal(422, "; ".join(f"{one.name}: {one.reason}" for one in skipped))
+    return Added(
+        added=report.added + report.updated,
+        unchanged=report.unchanged,
+        skipped=skipped,
+        pictures=report.pictures,
+        chapters=report.chapters,
+    )
+
+
+def delete(service: Service, uploads: Uploads, id: int) -> int:
+    """Remove a document, and its file where it was added here and nothing else comes from it."""
+    store = service.reader().collection.documents
+    source = store.get([id])[0].source
+    count = service.delete([id])
+    if not service.reader().collection.documents.find(sources=[source]):
+        uploads.drop(source)
+    return count
