@@ -65,7 +65,7 @@ def _smoke(recipe: str, data: Path | None, out: Path | None) -> None:
     folder = out or Path(tempfile.mkdtemp(prefix="lexiscope-smoke-"))
     found = smoke(recipe, data=data, out=folder)
     output().print(f"model: {found.model}")
-    output().print(f"loss: {found.first:.3f} at the first step, {found.last:.3f} at the last")
+    output().print(f"loss: {found.first:.3f} in the first tenth of the steps, {found.last:.3f} in the last")
     output().print(
         f"search: {100 * found.recall:.0f} % of the questions found their own among the first ten of "
         f"{found.searched} (a guess: {100 * found.chance:.0f} %); {found.words[0]:.0f} words a question, "

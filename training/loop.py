@@ -57,6 +57,7 @@ class Schedule:
     average: float = 0.0  # decay of the exponential moving average of the weights; 0 keeps none
     save_every: int = 200  # steps between checkpoints
     evaluate_every: int = 1000  # steps between evaluations
+    log_every: int = 20  # steps between lines of metrics.jsonl
     save_frozen: bool = True  # whether checkpoints hold what is not trained; a large frozen tower need not be
 
     def rate(self, step: int) -> float:
@@ -98,7 +99,7 @@ def fit(
     for step in bar:
         figures = trainer.step(step)
         last = step + 1 == schedule.steps
-        if alone and ((step + 1) % 20 == 0 or last or step == 0):
+        if alone and ((step + 1) % schedule.log_every == 0 or last or step == 0):
             bar.set_postfix({name: f"{value:.3f}" for name, value in list(figures.items())[:4]})
             _log(folder, {"step": step + 1, **figures})
         if alone and ((step + 1) % schedule.save_every == 0 or last):

@@ -26,6 +26,7 @@ class ScheduleSection(Section):
     average: float = Field(0.0, ge=0, lt=1)
     save_every: int = Field(200, ge=1)
     evaluate_every: int = Field(1000, ge=1)
+    log_every: int = Field(20, ge=1)
 
 
 class AugmentSection(Section):

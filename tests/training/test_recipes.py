@@ -21,8 +21,8 @@ DATA = Path(os.environ["LEXISCOPE_DATA"]) if "LEXISCOPE_DATA" in os.environ else
 def test_a_recipe_learns_and_its_vectors_search(name, tmp_path):
     torch.set_num_threads(1)
     found = smoke(name, data=DATA, out=tmp_path)
-    assert found.last < 0.97 * found.first
-    assert found.recall > 1.5 * found.chance
+    assert found.last < found.first, found
+    assert found.recall > 2 * found.chance, found
 
 
 def test_every_method_says_where_it_comes_from():
