@@ -34,7 +34,7 @@ def _cases():
 
 
 @pytest.mark.recipes
-@pytest.mark.parametrize("name", _cases())
+@pytest.mark.parametrize("name", list(_cases()))
 def test_a_recipe_learns_and_its_vectors_search(name, tmp_path):
     torch.set_num_threads(1)
     found = smoke(name, data=DATA, out=tmp_path)
