@@ -24,13 +24,18 @@ NOT_YET = {
     "echo-mistral-splade": "its loss falls, but it finds no more than a guess in 200 steps",
     "tilde": "finds 10 %, only just twice a guess, in 200 steps",
 }
-"""Recipes whose smoke run does not learn to search, measured on the real rows, and what was seen."""
+"""Recipes whose smoke run does not learn to search, and what was seen.
+
+Measured on the real rows, where passing after all is an error; on made rows `tilde` passes.
+"""
 
 
 def _cases():
     for name in sorted(recipes()):
         reason = NOT_YET.get(name)
-        yield pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=reason) if reason else ())
+        yield pytest.param(
+            name, marks=pytest.mark.xfail(strict=DATA is not None, reason=reason) if reason else ()
+        )
 
 
 @pytest.mark.recipes
