@@ -81,7 +81,9 @@ def _trained(recipe: FamilyRecipe, data: Path, out: Path, resume: bool, device: 
         teacher=_teacher(recipe, device),
         evaluate=_evaluation(recipe, data),
     )
-    fit(stage, schedule(recipe.train, save_frozen=False), out / STAGE, device=device, resume=resume)
+    # The momentum copy has no gradients, but moves: a checkpoint has to hold it.
+    times = schedule(recipe.train, save_frozen=recipe.supervision.queue > 0)
+    fit(stage, times, out / STAGE, device=device, resume=resume)
     for adapter in adapted or ():
         merge(adapter)
     folder = out / "model"
