@@ -47,7 +47,12 @@ def chapter_vectors(encoder: LexicalEncoder, chapters: Sequence[ChapterWords]) -
 
     Returns:
         (n, V) float32, weights ≥ 0. A chapter of usual length has a norm of about 1; longer ones have more.
+        A model without literal weights (`lexiscope.family`) encodes title and text as it does any document.
     """
+    from lexiscope.model import LexicalModel
+
+    if not isinstance(encoder.model, LexicalModel):
+        return encoder.encode_document([f"{c.title}\n{c.text}" for c in chapters], show_progress_bar=False)
     literal = encoder.model.literal.detach().float().cpu().numpy()
     scale = np.float32(_TYPICAL_LENGTH * literal.mean())
     rows = np.zeros((len(chapters), len(literal)), np.float32)
@@ -85,7 +90,11 @@ def _expansion(encoder: LexicalEncoder, text: str) -> npt.NDArray[np.float32]:
     """What the text tower says about a text, (V,), max-pooled over its windows and cut to what matters."""
     import torch
 
+    from lexiscope.model import LexicalModel
+
     model, device = encoder.model, encoder.device
+    if not isinstance(model, LexicalModel):
+        raise TypeError("only a LexicalModel has an expansion beside literal weights")
     with torch.inference_mode():
         ids, mask, _ = model.text.tokenize([text])
         pooled = [

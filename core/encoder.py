@@ -13,10 +13,10 @@ import torch
 from scipy.sparse import csr_array, vstack
 from torch import Tensor
 
-from lexiscope import storage
-from lexiscope.errors import VocabularyMismatch
+from lexiscope.errors import ModelError, VocabularyMismatch
 from lexiscope.head import activate
 from lexiscope.model import LexicalModel
+from lexiscope.models import Model, load_model
 from lexiscope.vision.patches import PatchWords
 from lexiscope.vision.pictures import open_picture
 from lexiscope.vision.tower import Preprocessor
@@ -32,15 +32,15 @@ class LexicalEncoder:
     """Two towers behind one façade, named after sentence-transformers' `SparseEncoder`.
 
     Args:
-        model: towers, heads and vocabulary.
+        model: towers, heads and vocabulary: a `LexicalModel`, any method of the family (`FamilyModel`), or
+            a CLIP that was not trained for it (`ClipLexicon`).
         device: where to compute; None takes CUDA where there is one.
     """
 
-    def __init__(self, model: LexicalModel, *, device: str | None = None) -> None:
+    def __init__(self, model: Model, *, device: str | None = None) -> None:
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = model.to(self.device).eval()
         self.vocabulary: Vocabulary = model.vocabulary
-        self._preprocess = Preprocessor(model.vision.config)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -55,13 +55,15 @@ class LexicalEncoder:
     def from_pretrained(
         cls, name_or_path: str | Path = "bundled", *, device: str | None = None
     ) -> LexicalEncoder:
-        """Load a model: "bundled", a folder, or a hub id.
+        """Load a model: "bundled", a folder, a hub id, or `clip:` and the name of any open_clip model.
+
+        A CLIP needs no training: its own embeddings of words are the codebook (`lexiscope.clip_lexicon`).
 
         Raises:
             ModelError: there is no such model, or its files are damaged or newer.
             VocabularyMismatch: its vocabulary is not the one it was trained with.
         """
-        return cls(LexicalModel.load(storage.resolve(name_or_path)), device=device)
+        return cls(load_model(name_or_path), device=device)
 
     def save_pretrained(self, folder: str | Path, *, half: bool = False, card: str | None = None) -> None:
         """Write the model folder; `half` stores float16, `card` becomes its README.md."""
@@ -88,12 +90,11 @@ class LexicalEncoder:
             UnreadableSource: a file is no picture.
         """
         listed = list(pictures) if isinstance(pictures, (list, tuple)) else [pictures]
-        side = self.model.vision.config.image_size
-        batches = (
-            self._preprocess([open_picture(picture, size_hint=side) for picture in chunk])
+        side = self.model.picture_side
+        return self._stack(
+            self.model.picture_rows([open_picture(picture, size_hint=side) for picture in chunk])
             for chunk in _chunks(listed, batch_size, show_progress_bar, "pictures")
         )
-        return self._stack(self._picture_rows(pixels) for pixels in batches)
 
     def encode_patches(
         self,
@@ -117,14 +118,19 @@ class LexicalEncoder:
 
         Raises:
             UnreadableSource: a file is no picture.
+            ModelError: the model has no words for patches.
         """
+        model = self.model
+        if not isinstance(model, LexicalModel):
+            raise ModelError("this model has no words for single patches; name one with two towers")
+        preprocess = Preprocessor(model.vision.config)
         listed = list(pictures) if isinstance(pictures, (list, tuple)) else [pictures]
-        config, head = self.model.vision.config, self.model.vision_head
-        shape, terms = (*self.model.vision.grid, -1), head.term_ids.cpu().numpy()
+        config, head = model.vision.config, model.vision_head
+        shape, terms = (*model.vision.grid, -1), head.term_ids.cpu().numpy()
         for chunk in _chunks(listed, batch_size, show_progress_bar, "pictures"):
             opened = [open_picture(picture, size_hint=config.image_size) for picture in chunk]
             with torch.inference_mode():
-                states = self.model.vision(self._preprocess(opened).to(self.device))
+                states = model.vision(preprocess(opened).to(self.device))
                 weights = activate(head.logits(states), head.config.activation).float().cpu().numpy()
             for patches in weights:
                 yield PatchWords(patches.reshape(shape), terms, config.resize)
@@ -133,7 +139,7 @@ class LexicalEncoder:
         self, texts: str | Sequence[str], *, batch_size: int = 32, show_progress_bar: bool | None = None
     ) -> csr_array:
         """Lexical vectors of texts to be found; repeated words weigh more. See `encode_query`."""
-        return self._encode_texts(texts, batch_size, show_progress_bar, inference_free=False, saturate=True)
+        return self._encode_texts(texts, batch_size, show_progress_bar, inference_free=False, document=True)
 
     def encode_query(
         self,
@@ -155,7 +161,7 @@ class LexicalEncoder:
             (n, V) float32 rows, weights ≥ 0. Every word of a text has a weight in its row.
         """
         return self._encode_texts(
-            texts, batch_size, show_progress_bar, inference_free=inference_free, saturate=False
+            texts, batch_size, show_progress_bar, inference_free=inference_free, document=False
         )
 
     def _encode_texts(
@@ -165,30 +171,18 @@ class LexicalEncoder:
         show: bool | None,
         *,
         inference_free: bool,
-        saturate: bool,
+        document: bool,
     ) -> csr_array:
         listed = [texts] if isinstance(texts, str) else list(texts)
         order = sorted(range(len(listed)), key=lambda number: len(listed[number]))  # little padding
         rows = self._stack(
-            self._text_rows([listed[number] for number in chunk], inference_free, saturate)
+            self.model.text_rows(
+                [listed[number] for number in chunk], document=document, inference_free=inference_free
+            )
             for chunk in _chunks(order, batch_size, show, "texts")
         )
         back = np.argsort(order, kind="stable")
         return rows[back] if len(back) else rows
-
-    def _picture_rows(self, pixels: Tensor) -> Tensor:
-        return self.model.picture_vectors(pixels.to(self.device))
-
-    def _text_rows(self, texts: list[str], inference_free: bool, saturate: bool) -> Tensor:
-        counts = torch.zeros(len(texts), len(self.vocabulary))
-        for row, text in enumerate(texts):
-            ids = torch.tensor(self.vocabulary.literals(text), dtype=torch.long)
-            counts[row].index_add_(0, ids, torch.ones(len(ids)))
-        tokens = None
-        if not inference_free:
-            ids, mask, owners = self.model.text.tokenize(texts)
-            tokens = (ids.to(self.device), mask.to(self.device), owners.to(self.device))
-        return self.model.text_vectors(tokens, counts.to(self.device), saturate=saturate)
 
     def _stack(self, batches: Iterable[Tensor]) -> csr_array:
         with torch.inference_mode():

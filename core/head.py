@@ -10,6 +10,7 @@ Sources: LexVLA (NeurIPS 2024, elu1p, max over patches, 1/√V), LexLIP (ICCV 20
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Activation = Literal["elu1p", "log1p_relu"]
+Activation = Literal["elu1p", "relu", "log1p_relu", "double_log1p", "log1p_softplus"]
 Pooling = Literal["max", "last", "sum"]
 Keep = Literal["threshold", "top_k"]
 
@@ -45,11 +46,24 @@ class HeadConfig:
 def activate(logits: Tensor, activation: Activation) -> Tensor:
     """Make logits non-negative, element by element.
 
-    elu1p(x) = x + 1 for x ≥ 0, eˣ below (LexVLA, VDR); log1p_relu(x) = log(1 + max(x, 0)) (SPLADE).
+    All of them rise with x.
+
+        elu1p(x)          = x + 1 for x ≥ 0, eˣ below          (LexVLA, VDR)
+        relu(x)           = max(x, 0)                          (uniCOIL, DeepImpact)
+        log1p_relu(x)     = log(1 + max(x, 0))                 (SPLADE)
+        double_log1p(x)   = log(1 + log(1 + max(x, 0)))        (inference-free retrievers with ℓ0)
+        log1p_softplus(x) = log(1 + log(1 + eˣ))               (EPIC)
     """
-    if activation == "elu1p":
-        return F.elu(logits) + 1
-    return torch.log1p(F.relu(logits))
+    return _ACTIVATIONS[activation](logits)
+
+
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "elu1p": lambda x: F.elu(x) + 1,
+    "relu": F.relu,
+    "log1p_relu": lambda x: torch.log1p(F.relu(x)),
+    "double_log1p": lambda x: torch.log1p(torch.log1p(F.relu(x))),
+    "log1p_softplus": lambda x: torch.log1p(F.softplus(x)),
+}
 
 
 def pool(values: Tensor, mask: Tensor | None, pooling: Pooling) -> Tensor:

@@ -181,7 +181,7 @@ class _Run:
         if not taken:
             return
         encoder = self.encoder()
-        side = encoder.model.vision.config.image_size
+        side = encoder.model.picture_side
         opened = list(self._pool.map(lambda pair: _open(pair[1], side), taken))
         good: list[Image] = []
         for pair, picture in zip(taken, opened, strict=True):

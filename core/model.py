@@ -7,8 +7,9 @@ residual). `literal` is one learned weight a term, in the manner of the inferenc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -19,8 +20,11 @@ from lexiscope.errors import ModelError, VocabularyMismatch
 from lexiscope.head import HeadConfig, LexiconHead
 from lexiscope.text.tower import TextConfig, TextTower
 from lexiscope.torchvision_shim import ensure_torchvision_operators
-from lexiscope.vision.tower import VisionConfig, VisionTower
+from lexiscope.vision.tower import Preprocessor, VisionConfig, VisionTower
 from lexiscope.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 #: k1 of BM25: a word said n times in a document weighs n (k1 + 1) / (n + k1) times its literal weight.
 SATURATION = 0.9
@@ -92,6 +96,28 @@ class LexicalModel(nn.Module):
         said = said.scatter_reduce(0, owners[:, None].expand_as(windows), windows, "amax")
         kept = self.text_head.keep(said, len(self.vocabulary))
         return self._finish(torch.maximum(self._spread(kept, self.text_head), literal), self.text_head.config)
+
+    @property
+    def picture_side(self) -> int:
+        """Side in pixels of the square that the picture tower sees."""
+        return self.vision.config.image_size
+
+    def picture_rows(self, pictures: Sequence[Image]) -> Tensor:
+        """Lexical vectors (n, V) of RGB pictures."""
+        pixels = Preprocessor(self.vision.config)(pictures)
+        return self.picture_vectors(pixels.to(self.literal_logits.device))
+
+    def text_rows(self, texts: Sequence[str], *, document: bool, inference_free: bool) -> Tensor:
+        """Lexical vectors (n, V) of texts."""
+        counts = torch.zeros(len(texts), len(self.vocabulary))
+        for row, text in enumerate(texts):
+            ids = torch.tensor(self.vocabulary.literals(text), dtype=torch.long)
+            counts[row].index_add_(0, ids, torch.ones(len(ids)))
+        tokens, device = None, self.literal_logits.device
+        if not inference_free:
+            ids, mask, owners = self.text.tokenize(texts)
+            tokens = (ids.to(device), mask.to(device), owners.to(device))
+        return self.text_vectors(tokens, counts.to(device), saturate=document)
 
     def _presence(self, counts: Tensor, *, saturate: bool) -> Tensor:
         if not saturate:

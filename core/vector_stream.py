@@ -85,8 +85,8 @@ def _encode(
     if chapters:
         words = [item.chapter for item in chapters if item.chapter is not None]
         rows.append(_batch(chapters, "chapter", chapter_vectors(encoder, words)))
-    side = encoder.model.vision.config.image_size
     pictures = [item for item in chunk if item.picture is not None]
+    side = encoder.model.picture_side if pictures else 0  # a model of texts has none
     opened = list(pool.map(lambda item: _open(item, side), pictures))
     good = [picture for picture in opened if not isinstance(picture, UnreadableSource)]
     if good:

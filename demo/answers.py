@@ -147,7 +147,7 @@ def patches(library: Retriever, id: int, wanted: Sequence[str]) -> PatchesAnswer
     """Where in a picture words come from."""
     found = library.collection.documents.get([id])[0]
     encoder = library.encoder
-    picture = open_document(found, encoder.model.vision.config.image_size)
+    picture = open_document(found, encoder.model.picture_side)
     said = next(encoder.encode_patches([picture]))
     columns = {int(term): place for place, term in enumerate(said.term_ids)}
     maps: dict[str, list[float]] = {}

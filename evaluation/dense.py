@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
-import json
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,33 +13,12 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from lexiscope.clip_tower import clip_source, load_open_clip
 from lexiscope.errors import ModelError
 from lexiscope.evaluation.measures import Float32
-from lexiscope.torchvision_shim import ensure_torchvision_operators
 from lexiscope.vision.pictures import open_picture
 
 __all__ = ["DenseEncoder", "load_open_clip"]
-
-_CONFIG = "open_clip_config.json"
-
-
-def load_open_clip() -> ModuleType:
-    """Import open_clip, and register with it what lexiscope's own models are made of.
-
-    Raises:
-        ModelError: it is not installed.
-    """
-    ensure_torchvision_operators()
-    try:
-        open_clip = importlib.import_module("open_clip")
-    except ModuleNotFoundError as error:
-        raise ModelError(
-            f"dense models need {error.name}, which is not installed; pip install 'lexiscope[dense]'"
-        ) from error
-    import lexiscope.text.open_clip_decoder
-    import lexiscope.vision.architectures  # noqa: F401  (registers with timm)
-
-    return open_clip
 
 
 class DenseEncoder:
@@ -76,7 +52,7 @@ class DenseEncoder:
             ModelError: there is no such model, or open_clip is not installed.
         """
         open_clip = load_open_clip()
-        source, arguments = _source(open_clip, str(name))
+        source, arguments = clip_source(open_clip, str(name))
         try:
             model = open_clip.create_model(source, require_pretrained=True, **arguments)
             tokenizer = open_clip.get_tokenizer(source)
@@ -155,33 +131,6 @@ class DenseEncoder:
         if self._padding is None:
             return ids
         return ids[:, : max(1, int((ids != self._padding).sum(dim=1).max()))]
-
-
-def _source(open_clip: ModuleType, name: str) -> tuple[str, dict[str, Any]]:
-    """Spell a name as `open_clip.create_model` wants it, with further arguments."""
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return f"local-dir:{folder}", _moved(folder)
-    if name.startswith("hf-hub:"):
-        return name, {}
-    model, _, weights = name.partition("/")
-    if model in open_clip.list_models() and weights in open_clip.list_pretrained_tags_by_model(model):
-        return model, {"pretrained": weights}
-    raise ModelError(
-        f"{name}: no such dense model; name a folder with {_CONFIG}, hf-hub:OWNER/MODEL, or MODEL/WEIGHTS "
-        "that open_clip knows, such as ViT-B-32/laion2b_s34b_b79k"
-    )
-
-
-def _moved(folder: Path) -> dict[str, Any]:
-    """Say where the text tower's configuration is now: open_clip keeps the path that it was saved under."""
-    try:
-        text = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))["model_cfg"]["text_cfg"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder}: not a dense model; {_CONFIG} is missing or damaged") from error
-    if not (folder / "config.json").is_file():
-        return {}
-    return {"text_cfg": {**text, "hf_model_name": str(folder), "hf_model_pretrained": False}}
 
 
 def _encode(

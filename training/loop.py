@@ -22,7 +22,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from lexiscope.errors import RecipeError
+from lexiscope.errors import RecipeError, printable
+from lexiscope.training.distributed import average_gradients, rank, wait, world
 from lexiscope.training.speed import computes_in_bf16
 
 
@@ -56,6 +57,8 @@ class Schedule:
     average: float = 0.0  # decay of the exponential moving average of the weights; 0 keeps none
     save_every: int = 200  # steps between checkpoints
     evaluate_every: int = 1000  # steps between evaluations
+    log_every: int = 20  # steps between lines of metrics.jsonl
+    save_frozen: bool = True  # whether checkpoints hold what is not trained; a large frozen tower need not be
 
     def rate(self, step: int) -> float:
         """Learning rate at a step: linear warm-up, then a cosine down to nothing."""
@@ -78,24 +81,33 @@ def fit(
         resume: go on from the folder's checkpoint, where there is one.
 
     Raises:
-        RecipeError: the loss is no longer a number.
+        RecipeError: the loss or its gradient is no longer a number; the last good state is kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
     trainer = _Trainer(stage, schedule, folder, device)
     first = trainer.restore() if resume else 0
-    if first == 0:
+    alone = rank() == 0  # one process writes
+    if first == 0 and alone:
         (folder / "metrics.jsonl").unlink(missing_ok=True)
-    bar = tqdm(range(first, schedule.steps), initial=first, total=schedule.steps, desc=folder.name)
+    bar = tqdm(
+        range(first, schedule.steps),
+        initial=first,
+        total=schedule.steps,
+        desc=folder.name,
+        disable=None if alone else True,
+    )
     for step in bar:
         figures = trainer.step(step)
         last = step + 1 == schedule.steps
-        if (step + 1) % 20 == 0 or last:
+        if alone and ((step + 1) % schedule.log_every == 0 or last or step == 0):
             bar.set_postfix({name: f"{value:.3f}" for name, value in list(figures.items())[:4]})
             _log(folder, {"step": step + 1, **figures})
-        if (step + 1) % schedule.save_every == 0 or last:
+        if alone and ((step + 1) % schedule.save_every == 0 or last):
             trainer.save(step + 1)
-        if (step + 1) % schedule.evaluate_every == 0 or last:
+        if alone and ((step + 1) % schedule.evaluate_every == 0 or last):
             trainer.evaluate(step + 1)
+        if (step + 1) % schedule.save_every == 0 or last:
+            wait()
     trainer.finish()
 
 
@@ -128,25 +140,39 @@ class _Trainer:
 
     def step(self, step: int) -> dict[str, float]:
         started = time.perf_counter()
-        torch.manual_seed(step)  # dropout and augmentation repeat after a resume
+        torch.manual_seed(step * world() + rank())  # dropout and augmentation repeat after a resume
         _train(self.stage.module)
         rate = self.schedule.rate(step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         with self._autocast():
             loss, figures = self.stage.loss(self.stage.batch(step), step)
-        if not math.isfinite(loss.item()):
-            raise RecipeError(
-                f"{self.folder.name}: the loss is {loss.item()} at step {step}; "
-                "lower learning_rate and --resume"
-            )
+        self._stop_unless_finite("loss", loss.item(), step)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        average_gradients(self.parameters.values())
         norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.schedule.clip)
+        self._stop_unless_finite("norm of the gradient", norm.item(), step)
         self.optimizer.step()
         self._average(step)
         seconds = time.perf_counter() - started
         return {"loss": loss.item(), **figures, "rate": rate, "norm": norm.item(), "seconds": seconds}
+
+    def _stop_unless_finite(self, name: str, value: float, step: int) -> None:
+        """Stop before a bad number reaches the weights, which are then still those of the step before."""
+        if math.isfinite(value):
+            return
+        if step and rank() == 0:
+            self.save(step)
+        kept = (
+            f"the weights before it are in {printable(self.folder / 'checkpoint')}"
+            if step
+            else "nothing is lost"
+        )
+        raise RecipeError(
+            f"{self.folder.name}: the {name} is {value} at step {step}; {kept}; "
+            "lower learning_rate and --resume"
+        )
 
     def evaluate(self, step: int) -> None:
         with self._averaged(), torch.no_grad():
@@ -180,7 +206,7 @@ class _Trainer:
         part, kept = self.folder / "checkpoint.part", self.folder / "checkpoint"
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
-        save_file(_contiguous(self.stage.module.state_dict()), part / "model.safetensors")
+        save_file(_contiguous(self._state()), part / "model.safetensors")
         save_file(_contiguous(self.mean), part / "average.safetensors")
         save_file(_contiguous(self._moments()), part / "optimizer.safetensors")
         (part / "state.json").write_text(json.dumps({"step": step, "steps": self.schedule.steps}))
@@ -191,17 +217,36 @@ class _Trainer:
         os.replace(part, kept)
         shutil.rmtree(old, ignore_errors=True)
 
+    def _state(self) -> dict[str, Tensor]:
+        whole = self.stage.module.state_dict()
+        if self.schedule.save_frozen:
+            return whole
+        frozen = {name for name, p in self.stage.module.named_parameters() if not p.requires_grad}
+        return {name: tensor for name, tensor in whole.items() if name not in frozen}
+
     def restore(self) -> int:
         kept = self.folder / "checkpoint"
         if not kept.exists():
             kept = self.folder / "checkpoint.old"  # killed between the two renames
         if not kept.exists():
             return 0
-        self.stage.module.load_state_dict(load_file(kept / "model.safetensors"))
+        self._load(load_file(kept / "model.safetensors"))
         for name, mean in load_file(kept / "average.safetensors").items():
             self.mean[name].copy_(mean)
         self._set_moments(load_file(kept / "optimizer.safetensors"))
         return int(json.loads((kept / "state.json").read_text())["step"])
+
+    def _load(self, found: dict[str, Tensor]) -> None:
+        try:
+            _, unknown = self.stage.module.load_state_dict(found, strict=self.schedule.save_frozen)
+            lost = self.parameters.keys() - found.keys() if not self.schedule.save_frozen else set()
+            if unknown or lost:
+                raise RuntimeError(f"{sorted(lost)[:2]} {unknown[:2]} do not fit")
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1].strip()
+            raise RecipeError(
+                f"{self.folder}: its checkpoint is of another recipe ({reason}); name another --out"
+            ) from error
 
     def _moments(self) -> dict[str, Tensor]:
         found = {}

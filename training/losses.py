@@ -58,9 +58,35 @@ def overuse(s: Tensor) -> Tensor:
     return s.shape[1] * (mean / mean.sum().clamp(min=1e-9) * mean.square()).sum()
 
 
+def l1(s: Tensor) -> Tensor:
+    """Mean sum of a vector's weights: (1/N) Σ_i Σ_j |s_ij|  (D2S, sparse autoencoders)."""
+    return s.abs().sum(dim=1).mean()
+
+
+def idf_flops(s: Tensor, idf: Tensor) -> Tensor:
+    """FLOPS, every term's part divided by its inverse document frequency: Σ_j ( (1/N) Σ_i s_ij )² / idf_j.
+
+    Our reading of the "IDF-aware FLOPS loss" of the inference-free retrievers (Geng et al. 2024): words that
+    tell much are held back less. The paper's own formula was not at hand.
+    """
+    return (s.mean(dim=0).square() / idf.clamp(min=1e-3)).sum()
+
+
+def above(s: Tensor, threshold: int) -> Tensor:
+    """ℓ0 threshold: rows with at most so many non-zero weights cost nothing (their weights become zero)."""
+    if threshold <= 0:
+        return s
+    return s * ((s > 0).sum(dim=1, keepdim=True) > threshold)
+
+
 REGULARISERS = {"flops": flops, "overuse": overuse}
+
+
+def linear_ramp(step: int, length: int) -> float:
+    """min(t, T) / T, from 0 to 1 over the first T steps."""
+    return 1.0 if length <= 0 else min(step, length) / length
 
 
 def quadratic_ramp(step: int, length: int) -> float:
     """(min(t, T) / T)², from 0 to 1 over the first T steps (SPLADE, LexVLA)."""
-    return 1.0 if length <= 0 else (min(step, length) / length) ** 2
+    return linear_ramp(step, length) ** 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -25,17 +24,14 @@ from lexiscope.training.corpus import Corpus, open_corpus
 from lexiscope.training.dense import DenseModel, DenseStage
 from lexiscope.training.development import dense_encoder, lexical_encoder, on_development
 from lexiscope.training.distil import DistilledTower, DistilStage, PictureBatches
+from lexiscope.training.family_recipe import FamilyRecipe
+from lexiscope.training.family_run import run_family
 from lexiscope.training.language import LanguageStage, pack, read_texts
 from lexiscope.training.lexical import LexicalLoss, LexicalModule, LexicalStage
-from lexiscope.training.loop import Schedule, fit, load_trained
-from lexiscope.training.recipe import (
-    AugmentSection,
-    DenseSection,
-    LexicalSection,
-    Recipe,
-    ScheduleSection,
-    load_recipe,
-)
+from lexiscope.training.loop import fit, load_trained
+from lexiscope.training.recipe import DenseSection, LexicalSection, Recipe, load_recipe
+from lexiscope.training.schedules import schedule
+from lexiscope.training.sections import AugmentSection
 from lexiscope.training.speed import tune_for
 from lexiscope.training.start import begin_with
 from lexiscope.training.teacher import COMPONENTS, teacher_maps
@@ -71,8 +67,14 @@ def run(
         DatasetError: a data file is missing or does not fit.
     """
     rules = load_recipe(recipe)
-    earlier, model = begin_with(start, rules)
     chosen = out or Path("runs") / rules.name
+    if isinstance(rules, FamilyRecipe):
+        if start is not None:
+            raise RecipeError(
+                f"--start {start}: a method of the family begins with its towers alone; leave it out"
+            )
+        return run_family(rules, data=data or Path(), out=chosen, resume=resume)
+    earlier, model = begin_with(start, rules)
     return _Run(rules, data or Path(), chosen, resume, earlier).all(model)
 
 
@@ -272,9 +274,3 @@ class _Run:
     def _dev(self) -> Path | None:
         dev = self.recipe.data.dev
         return self.data / dev if dev else None
-
-
-def schedule(section: ScheduleSection) -> Schedule:
-    """The loop's schedule of a recipe's section."""
-    values = section.model_dump()
-    return Schedule(**{f.name: values[f.name] for f in fields(Schedule) if f.name in values})

@@ -2,45 +2,44 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from lexiscope.errors import RecipeError
+from lexiscope.training.family_recipe import FamilyRecipe
+from lexiscope.training.sections import AugmentSection, ScheduleSection, Section
 from lexiscope.training.teacher import COMPONENTS
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DataSection(_Section):
+class DataSection(Section):
     """Files, relative to the data folder."""
 
     pictures: list[str] = Field(min_length=1)  # Parquet: id, image, captions
-    texts: list[str] = []  # more text for the vocabulary and the language model
+    texts: list[str] = Field([])  # more text for the vocabulary and the language model
     dev: str | None = None  # Parquet, evaluated during training and never trained on
 
 
-class VocabularySection(_Section):
+class VocabularySection(Section):
     """How the vocabulary is built from the captions and texts."""
 
     min_count: int = Field(5, ge=1)  # a word needs as many occurrences to be a term
     max_words: int = Field(20_000, ge=1)
     pieces: int = Field(4_000, ge=0)
     spoken_min_count: int = Field(8, ge=1)  # in the captions, for a word that the heads can say
-    silent: list[str] = []  # words the heads never say (articles, auxiliaries)
+    silent: list[str] = Field([])  # words the heads never say (articles, auxiliaries)
 
 
-class VisionSection(_Section):
+class VisionSection(Section):
     """The picture tower: a checkpoint by name or folder, or an architecture with fresh weights."""
 
     pretrained: str | None = None
     architecture: str | None = None
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = Field({})
     image_size: int | None = Field(None, ge=8)
     resize: Literal["crop", "squash"] = "crop"
 
@@ -51,7 +50,7 @@ class VisionSection(_Section):
         return self
 
 
-class TextSection(_Section):
+class TextSection(Section):
     """The text tower: a checkpoint by name or folder, or a configuration with fresh weights."""
 
     pretrained: str | None = None
@@ -69,7 +68,7 @@ class TextSection(_Section):
         return self
 
 
-class HeadSection(_Section):
+class HeadSection(Section):
     """One tower's lexicon bottleneck (`lexiscope.head.HeadConfig`)."""
 
     activation: Literal["elu1p", "log1p_relu"] = "elu1p"
@@ -81,35 +80,13 @@ class HeadSection(_Section):
     neck: int = Field(0, ge=0)
 
 
-class HeadsSection(_Section):
+class HeadsSection(Section):
     """Both heads."""
 
     code_width: int | None = Field(None, ge=1)  # None: the width of the language model's output embedding
     bias: float = 0.0  # start of every term's bias
     vision: HeadSection = HeadSection()
     text: HeadSection = HeadSection()
-
-
-class ScheduleSection(_Section):
-    """How long and how fast a stage trains (`lexiscope.training.loop.Schedule`)."""
-
-    steps: int = Field(ge=1)
-    batch: int = Field(ge=2)
-    learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(0.05, ge=0)
-    warmup: int = Field(100, ge=0)
-    clip: float = Field(1.0, gt=0)
-    precision: Literal["bf16", "fp32"] = "bf16"
-    average: float = Field(0.0, ge=0, lt=1)
-    save_every: int = Field(200, ge=1)
-    evaluate_every: int = Field(1000, ge=1)
-
-
-class AugmentSection(_Section):
-    """Random crops and colours."""
-
-    smallest: float = Field(0.5, gt=0, le=1)  # least share of the picture's area
-    colour: float = Field(0.3, ge=0, lt=1)
 
 
 class DistilSection(ScheduleSection):
@@ -126,7 +103,7 @@ class LanguageSection(ScheduleSection):
     length: int = Field(128, ge=2)  # tokens a row
 
 
-class LossSection(_Section):
+class LossSection(Section):
     """Weights of the lexical loss (`lexiscope.training.lexical.LexicalLoss`)."""
 
     temperature: float = Field(0.07, gt=0)
@@ -157,7 +134,7 @@ class DenseSection(ScheduleSection):
     freeze_vision: bool = False
 
 
-class Recipe(_Section):
+class Recipe(Section):
     """A whole training run."""
 
     name: str
@@ -200,8 +177,8 @@ class Recipe(_Section):
         return self
 
 
-def load_recipe(name: str | Path) -> Recipe:
-    """Read a recipe by name (`bundled`), bundled file name (`bundled.toml`) or path.
+def load_recipe(name: str | Path) -> Recipe | FamilyRecipe:
+    """Read a recipe by name (`bundled`), file name (`bundled.toml`) or path (TOML, or the same in JSON).
 
     Raises:
         RecipeError: there is none, it is not TOML, or a field is wrong.
@@ -209,9 +186,12 @@ def load_recipe(name: str | Path) -> Recipe:
     file = _find(name)
     try:
         with file.open("rb") as stream:
-            return Recipe.model_validate(tomllib.load(stream))
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{file}: not TOML ({error}); mend that line") from error
+            raw = json.load(stream) if file.suffix == ".json" else tomllib.load(stream)
+            kind = FamilyRecipe if {"document", "supervision"} & raw.keys() else Recipe
+            return kind.model_validate(raw)
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
+        written = file.suffix.removeprefix(".").upper()
+        raise RecipeError(f"{file}: not {written} ({error}); mend that line") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "recipe"

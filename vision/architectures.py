@@ -22,7 +22,7 @@ from timm.models import register_model  # noqa: E402  (torchvision has to be men
 from timm.models.vision_transformer import VisionTransformer  # noqa: E402
 from timm.models.vision_transformer_hybrid import ConvStem, HybridEmbed  # type: ignore[attr-defined]  # noqa: E402
 
-__all__ = ["vit_convstem_dinov2", "vit_convstem_dinov2_d8_112"]
+__all__ = ["vit_convstem_dinov2", "vit_convstem_dinov2_d1_32", "vit_convstem_dinov2_d8_112"]
 
 
 @register_model
@@ -75,5 +75,21 @@ def vit_convstem_dinov2_d8_112(pretrained: bool = False, **arguments: Any) -> Vi
         ValueError: weights are asked for.
     """
     size = {"img_size": 112, "embed_dim": 192, "depth": 8, "num_heads": 3}
+    tower: VisionTransformer = vit_convstem_dinov2(pretrained, **{**size, **arguments})
+    return tower
+
+
+@register_model
+def vit_convstem_dinov2_d1_32(pretrained: bool = False, **arguments: Any) -> VisionTransformer:  # noqa: ANN401
+    """One layer for 32 pixels: what `lexiscope train dense-twin.toml --smoke` tries a run with.
+
+    Args:
+        pretrained: there are no weights to load; True is refused.
+        **arguments: of `vit_convstem_dinov2`, where not these.
+
+    Raises:
+        ValueError: weights are asked for.
+    """
+    size = {"img_size": 32, "embed_dim": 32, "depth": 1, "num_heads": 2, "stem": (8,)}
     tower: VisionTransformer = vit_convstem_dinov2(pretrained, **{**size, **arguments})
     return tower

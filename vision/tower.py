@@ -177,10 +177,14 @@ class Preprocessor:
 
     def __call__(self, pictures: Sequence[Any]) -> Tensor:
         """Stack RGB PIL pictures into (n, 3, image_size, image_size) float32."""
+        return self.normalise(self.squares(pictures))
+
+    def squares(self, pictures: Sequence[Any]) -> Tensor:
+        """Stack RGB PIL pictures into (n, 3, image_size, image_size) uint8, not normalised."""
         import numpy as np
 
-        squares = np.stack([np.asarray(self._square(picture)) for picture in pictures])
-        return self.normalise(torch.from_numpy(squares).permute(0, 3, 1, 2))
+        found = np.stack([np.asarray(self._square(picture)) for picture in pictures])
+        return torch.from_numpy(found).permute(0, 3, 1, 2)
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Scale bytes (n, 3, h, w) 0..255 to the tower's range, float32."""

@@ -9,6 +9,7 @@ from PIL import Image
 from scipy.sparse import csr_array
 
 from lexiscope.vision.patches import PatchWords, patch_of_pixel, relevance, seen_box
+from lexiscope.vision.tower import Preprocessor
 
 
 def pictures():
@@ -19,7 +20,7 @@ def pictures():
 def test_a_pictures_weights_are_the_most_of_its_patches(tiny_encoder):
     patches = list(tiny_encoder.encode_patches(pictures(), batch_size=2))
     assert [one.grid for one in patches] == [(4, 4)] * 3
-    pixels = tiny_encoder._preprocess(pictures())
+    pixels = Preprocessor(tiny_encoder.model.vision.config)(pictures())
     with torch.inference_mode():
         whole = tiny_encoder.model.picture_weights(pixels).numpy()
     pooled = np.stack([one.weights.max(axis=(0, 1)) for one in patches])
@@ -80,7 +81,9 @@ def test_the_patch_is_where_the_tower_looks(tiny_encoder):
     box = patch_of_pixel(96, 64, (4, 4), tiny_encoder.model.vision.config.resize)
     for y, x in np.argwhere(box == 6)[::1]:
         black.putpixel((int(x), int(y)), (0, 0, 0))
-    first, second = (tiny_encoder._preprocess([picture])[0, 0].numpy() for picture in (white, black))
+    first, second = (
+        Preprocessor(tiny_encoder.model.vision.config)([picture])[0, 0].numpy() for picture in (white, black)
+    )
     change = np.abs(first - second).reshape(4, 8, 4, 8).mean(axis=(1, 3))
     assert change.argmax() == 6
     assert change.ravel()[6] > 5 * np.partition(change.ravel(), -2)[-2]

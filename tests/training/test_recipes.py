@@ -1,0 +1,54 @@
+"""`pytest -m recipes`: every recipe that ships runs whole, scaled down: it learns, is saved, and is searched.
+
+With LEXISCOPE_DATA naming the folder of real data, rows of it; else rows made by the command itself.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from lexiscope.training import load_recipe, recipes
+from lexiscope.training.family_recipe import FamilyRecipe
+from lexiscope.training.smoke import smoke
+
+DATA = Path(os.environ["LEXISCOPE_DATA"]) if "LEXISCOPE_DATA" in os.environ else None
+
+_COLLAPSES = "FLOPS pushes every weight to zero within 100 of the smoke's steps"
+NOT_YET = {
+    "distilsplade": _COLLAPSES,
+    "splade-qmlp": _COLLAPSES,
+    "laptop-lexvla": "its loss stays at log(batch): both towers collapse to one vector at the smoke's rate",
+    "lexvla": "its loss stays at log(batch) for most of the smoke; finds 9.5 % where a guess finds 5 %",
+    "echo-mistral-splade": "its loss falls, but it finds no more than a guess in 200 steps",
+    "tilde": "finds 10 %, only just twice a guess, in 200 steps",
+}
+"""Recipes whose smoke run does not learn to search, and what was seen.
+
+Measured on the real rows, where passing after all is an error; on made rows `tilde` passes.
+"""
+
+
+def _cases():
+    for name in sorted(recipes()):
+        reason = NOT_YET.get(name)
+        yield pytest.param(
+            name, marks=pytest.mark.xfail(strict=DATA is not None, reason=reason) if reason else ()
+        )
+
+
+@pytest.mark.recipes
+@pytest.mark.parametrize("name", list(_cases()))
+def test_a_recipe_learns_and_its_vectors_search(name, tmp_path):
+    torch.set_num_threads(1)
+    found = smoke(name, data=DATA, out=tmp_path)
+    assert found.last < found.first, found
+    assert found.recall > 2 * found.chance, found
+
+
+def test_every_method_says_where_it_comes_from():
+    methods = {name: load_recipe(name) for name in recipes()}
+    for name, recipe in methods.items():
+        if isinstance(recipe, FamilyRecipe):
+            assert recipe.name == name and recipe.paper and recipe.differs and recipe.published

@@ -1,0 +1,166 @@
+"""Tiny towers with random weights, saved in the hub's own formats and loaded the way real ones are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from lexiscope.clip_tower import CONFIG, WEIGHTS, ClipTower, load_open_clip
+from lexiscope.torchvision_shim import ensure_torchvision_operators
+from lexiscope.training.language import pack, train_tokenizer
+from lexiscope.training.loop import epoch_rows
+from lexiscope.training.losses import info_nce
+from lexiscope.training.smoke_rows import Scene
+from lexiscope.vision.pictures import open_picture
+
+WIDTH = 64
+SIDE = 64  # pixels
+_TOKENS = 800
+_CLIP_STEPS = 100
+_CAUSAL_STEPS = 100
+
+
+def tiny_masked(folder: Path, texts: Sequence[str], *, like: str) -> None:
+    """A masked language model of two layers, BERT or DistilBERT, with a WordPiece tokenizer of the texts."""
+    ensure_torchvision_operators()
+    from transformers import AutoConfig, AutoModelForMaskedLM
+
+    tokenizer = _wordpiece(texts)
+    tokenizer.save_pretrained(folder)
+    shape: dict[str, Any] = {"vocab_size": len(tokenizer), "max_position_embeddings": 512}
+    if "distil" in like:
+        kind, sizes = "distilbert", {"dim": WIDTH, "n_layers": 2, "n_heads": 2, "hidden_dim": 2 * WIDTH}
+    else:
+        kind = "bert"
+        sizes = {"hidden_size": WIDTH, "num_hidden_layers": 2, "num_attention_heads": 2}
+        sizes["intermediate_size"] = 2 * WIDTH
+    config = AutoConfig.for_model(kind, **shape, **sizes, pad_token_id=tokenizer.pad_token_id)
+    AutoModelForMaskedLM.from_config(config).save_pretrained(folder)
+
+
+def _wordpiece(texts: Sequence[str]) -> Any:  # noqa: ANN401
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    trainer = trainers.WordPieceTrainer(vocab_size=_TOKENS, special_tokens=special, show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    ends = [("[CLS]", tokenizer.token_to_id("[CLS]")), ("[SEP]", tokenizer.token_to_id("[SEP]"))]
+    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+    )
+
+
+def tiny_causal(folder: Path, texts: Sequence[str], *, like: str) -> None:
+    """A causal language model of two layers (Llama, Mistral or Qwen2) with a byte-level tokenizer."""
+    ensure_torchvision_operators()
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    tokenizer = train_tokenizer(texts, _TOKENS)
+    tokenizer.save_pretrained(folder)
+    kind = next((name for name in ("mistral", "qwen2") if name in like.lower()), "llama")
+    config = AutoConfig.for_model(
+        kind,
+        vocab_size=len(tokenizer),
+        hidden_size=WIDTH,
+        intermediate_size=2 * WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        bos_token_id=tokenizer.eos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.eos_token_id,
+        tie_word_embeddings=False,
+    )
+    network = AutoModelForCausalLM.from_config(config)
+    _speak(network, pack(texts, tokenizer, 32))  # LoRA on a model that has read nothing learns nothing
+    network.save_pretrained(folder)
+
+
+def _speak(network: Any, rows: npt.NDArray[np.int32]) -> None:  # noqa: ANN401
+    """A few steps of next-token prediction."""
+    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
+    for step in range(_CAUSAL_STEPS):
+        ids = torch.from_numpy(rows[epoch_rows(step, 32, len(rows), 0)].astype(np.int64))
+        loss = network(input_ids=ids, labels=ids).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def tiny_vision(folder: Path, *, like: str) -> None:
+    """A picture tower of two layers, of the named architecture, in timm's hub format."""
+    ensure_torchvision_operators()
+    import timm
+    from timm.models import save_for_hf
+
+    shape: dict[str, Any] = {
+        "img_size": SIDE,
+        "patch_size": 16,
+        "embed_dim": WIDTH,
+        "depth": 2,
+        "num_heads": 2,
+    }
+    architecture = like.rpartition("/")[2].split(".")[0]
+    if "dinov2" in architecture:
+        shape["init_values"] = 1.0  # DINOv2's published towers are trained; a fresh one would hardly move
+    model = timm.create_model(architecture, num_classes=0, **shape)
+    save_for_hf(
+        model,
+        str(folder),
+        model_args=shape,
+        model_config={"pretrained_cfg": {"input_size": (3, SIDE, SIDE)}},
+        safe_serialization=True,
+    )
+
+
+def tiny_clip(folder: Path, rows: Sequence[Scene]) -> None:
+    """A CLIP of open_clip's kind that has seen the rows for some steps, so that scores mean something."""
+    open_clip = load_open_clip()
+    from open_clip.push_to_hf_hub import save_config_for_hf
+    from safetensors.torch import save_file
+
+    shape = {
+        "embed_dim": 32,
+        "vision_cfg": {"layers": 2, "width": WIDTH, "head_width": 32, "patch_size": 8, "image_size": 32},
+        "text_cfg": {"width": WIDTH, "heads": 2, "layers": 2, "context_length": 32, "vocab_size": 49408},
+    }
+    network = open_clip.model.CLIP(**shape)
+    open_clip.set_model_preprocess_cfg(network, {"size": 32, "mean": (0.5,) * 3, "std": (0.5,) * 3})
+    tower = ClipTower(network, open_clip.SimpleTokenizer(context_length=32), shape)
+    _teach(tower, rows)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: t.contiguous() for name, t in network.state_dict().items()}, folder / WEIGHTS)
+    save_config_for_hf(network, folder / CONFIG, model_config=shape)
+
+
+def _teach(tower: ClipTower, rows: Sequence[Scene]) -> None:
+    network: Any = tower.network.requires_grad_(True)
+    pixels = tower.pixels([open_picture(scene.picture) for scene in rows])
+    ids = tower.tokens([scene.captions[0] for scene in rows])
+    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(_CLIP_STEPS):
+        chosen = torch.randperm(len(rows), generator=generator)[:32]
+        pictures = network.encode_image(pixels[chosen], normalize=True)
+        loss = info_nce(pictures, network.encode_text(ids[chosen], normalize=True), 20.0)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    network.requires_grad_(False)
