@@ -11,10 +11,15 @@ from lexiscope.demo.schemas import Added, SkippedAnswer
 from lexiscope.demo.service import Service
 from lexiscope.demo.uploads import Uploads, safe_name
 from lexiscope.errors import UnreadableSource
-from lexiscope.sources import source_name
+from lexiscope.sources import find_sources, source_name
 from lexiscope.vision.pictures import PICTURE_SUFFIXES, open_picture
 
 __all__ = ["add", "delete"]
+
+_NAMES_OTHERS = (
+    "a feed or Parquet data set can name any file of this machine, so none is taken from a browser; "
+    "index it with `lexiscope index`"
+)
 
 
 def add(service: Service, uploads: Uploads, files: Sequence[tuple[str, bytes]], limits: Limits) -> Added:
@@ -31,6 +36,9 @@ def add(service: Service, uploads: Uploads, files: Sequence[tuple[str, bytes]], 
             if "." + shown.rpartition(".")[2].lower() in PICTURE_SUFFIXES:
                 open_picture(content, name=shown, size_hint=512, max_pixels=limits.pixels)
             path, new = uploads.keep(name, content)
+            if new and _names_other_files(path):
+                uploads.drop(str(path))
+                raise UnreadableSource(f"{shown}: {_NAMES_OTHERS}")
             kept[source_name(path)] = (shown, new)
         except UnreadableSource as error:
             skipped.append(SkippedAnswer(name=shown, reason=str(error).removeprefix(f"{shown}: ")))
@@ -49,6 +57,11 @@ def add(service: Service, uploads: Uploads, files: Sequence[tuple[str, bytes]], 
         pictures=report.pictures,
         chapters=report.chapters,
     )
+
+
+def _names_other_files(path: Path) -> bool:
+    """Whether indexing a file would open others that it names."""
+    return any(source.kind in {"feed", "parquet"} for source in find_sources([path])[0])
 
 
 def delete(service: Service, uploads: Uploads, id: int) -> int:

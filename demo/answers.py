@@ -86,6 +86,8 @@ def embed(
     texts = [asked.inputs] if isinstance(asked.inputs, str) else asked.inputs
     if not texts and not pictures:
         raise InvalidValue("there is nothing to encode: give inputs (texts) or images")
+    if not all(text.strip() for text in texts):
+        raise InvalidValue("inputs: a text is empty; leave it out")
     if len(texts) + len(pictures) > limits.batch:
         raise Refusal(413, f"a batch may have {limits.batch} texts and pictures; send several")
     encoder = library.encoder

@@ -36,9 +36,10 @@ class Metrics:
             "lexiscope_documents", "Documents in the index.", ["kind"], registry=self.registry
         )
 
-    def answer(self, counts: dict[str, int]) -> Response:
-        """All figures in Prometheus' text format."""
-        for kind, count in counts.items():
+    def answer(self, counts: dict[str, int] | None) -> Response:
+        """All figures in Prometheus' text format; None: the index cannot be read, the rest is told."""
+        self.documents.clear()
+        for kind, count in (counts or {}).items():
             self.documents.labels(kind).set(count)
         return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST)
 

@@ -23,6 +23,7 @@ from lexiscope.demo.service import Service
 from lexiscope.demo.turns import Turns
 from lexiscope.demo.uploads import Uploads
 from lexiscope.edits import Edits
+from lexiscope.errors import IndexFolderError
 
 __all__ = ["Place", "router"]
 
@@ -186,7 +187,11 @@ def health(place: Here) -> schemas.Health:
 @router.get("/metrics", response_class=Response)
 def metrics(place: Here) -> Response:
     """Figures for Prometheus."""
-    return place.metrics.answer(place.service.counts())
+    try:
+        counts = place.service.counts()
+    except IndexFolderError:  # what was served so far is worth knowing then most of all
+        counts = None
+    return place.metrics.answer(counts)
 
 
 async def _json(request: Request, model: type[Body]) -> Body:

@@ -98,8 +98,11 @@ class Embed(Strict):
         Field(default_factory=list)
     )
     images: list[str] = Field(default_factory=list, description="Picture files in base64.")
-    prompt_name: Literal["query", "document"] = "document"
-    truncate: bool = Field(False, description="Accepted for compatibility; nothing is ever cut off.")
+    prompt_name: Literal["query", "document"] | None = Field(None, description="None encodes documents.")
+    truncate: bool | None = Field(None, description="Accepted for compatibility; nothing is ever cut off.")
+    truncation_direction: Literal["Left", "left", "Right", "right"] | None = Field(
+        None, description="Accepted for compatibility."
+    )
 
 
 class NewDocument(Strict):

@@ -1,10 +1,12 @@
 """A server of its own for each module, on a copy of a small index."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -35,3 +37,31 @@ def server(tmp_path_factory):
     finally:
         process.terminate()
         process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory):
+    """The quickstart's index, made once and only read."""
+    from lexiscope.quickstart import sample_index
+
+    return sample_index(tmp_path_factory.mktemp("sample"))
+
+
+@pytest.fixture(scope="module")
+def index(sample, tmp_path_factory):
+    """A copy of it to be written to."""
+    return Path(shutil.copytree(sample, tmp_path_factory.mktemp("api") / "index"))
+
+
+@pytest.fixture(scope="module")
+def api(index):
+    """A client of the API alone, on that copy."""
+    from lexiscope.demo.server import make_app
+    from lexiscope.demo.service import Service
+    from starlette.testclient import TestClient
+
+    service = Service(index)
+    service.warm_up()
+    app = make_app(service, page=False)
+    with TestClient(app, base_url="http://127.0.0.1:7860", raise_server_exceptions=False) as client:
+        yield client
