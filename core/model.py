@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: k1 of BM25: a word said n times in a document weighs n (k1 + 1) / (n + k1) times its literal weight.
 SATURATION = 0.9
+#: Windows of texts that are encoded at once where no gradients are kept.
+WINDOWS_AT_ONCE = 64
 
 
 class LexicalModel(nn.Module):
@@ -90,10 +92,7 @@ class LexicalModel(nn.Module):
         literal = self.literal * self._presence(counts, saturate=saturate)
         if tokens is None:
             return self._finish(literal, self.text_head.config)
-        ids, mask, owners = tokens
-        windows = self.text_weights(ids, mask)
-        said = torch.zeros(len(counts), windows.shape[1], device=windows.device, dtype=windows.dtype)
-        said = said.scatter_reduce(0, owners[:, None].expand_as(windows), windows, "amax")
+        said = self._said(*tokens, len(counts))
         kept = self.text_head.keep(said, len(self.vocabulary))
         return self._finish(torch.maximum(self._spread(kept, self.text_head), literal), self.text_head.config)
 
@@ -118,6 +117,22 @@ class LexicalModel(nn.Module):
             ids, mask, owners = self.text.tokenize(texts)
             tokens = (ids.to(device), mask.to(device), owners.to(device))
         return self.text_vectors(tokens, counts.to(device), saturate=document)
+
+    def _said(self, ids: Tensor, mask: Tensor, owners: Tensor, texts: int) -> Tensor:
+        """The greatest weight of each of the text head's terms over the windows of each text, (texts, terms).
+
+        Without gradients a few windows go at a time, so that memory does not grow with the length of a text.
+        """
+        step = max(1, len(ids)) if torch.is_grad_enabled() else WINDOWS_AT_ONCE
+        said: Tensor | None = None
+        for start in range(0, len(ids), step):
+            part = slice(start, start + step)
+            windows = self.text_weights(ids[part], mask[part])
+            before = windows.new_zeros(texts, windows.shape[1]) if said is None else said
+            said = before.scatter_reduce(0, owners[part, None].expand_as(windows), windows, "amax")
+        if said is None:
+            return torch.zeros(texts, len(self.text_head.term_ids), device=ids.device)
+        return said
 
     def _presence(self, counts: Tensor, *, saturate: bool) -> Tensor:
         if not saturate:

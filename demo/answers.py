@@ -90,6 +90,10 @@ def embed(
         raise InvalidValue("inputs: a text is empty; leave it out")
     if len(texts) + len(pictures) > limits.batch:
         raise Refusal(413, f"a batch may have {limits.batch} texts and pictures; send several")
+    if sum(len(text.encode("utf-8", "replace")) for text in texts) > limits.text_bytes:
+        raise Refusal(
+            413, f"the texts of a request may have {limits.text_bytes} bytes; send several requests"
+        )
     encoder = library.encoder
     rows = []
     if texts:

@@ -9,16 +9,13 @@ __all__ = ["Limits"]
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of requests."""
+    """Bounds of requests; those of single fields (k, lengths) stand in `schemas`, where OpenAPI shows them."""
 
     request_bytes: int = 64 << 20  # of a whole request, pictures in base64 included
     pixels: int = 50_000_000  # of a picture: 150 MB once it is decoded
-    question_characters: int = 5_000
-    text_characters: int = 200_000  # of a text to be encoded as a document
+    text_bytes: int = 200_000  # of all texts of a request to encode
     batch: int = 32  # texts or pictures a request to encode
     files: int = 64  # a request to add
-    hits: int = 100
-    edits: int = 64  # words of one question that are raised, muted or forbidden
     seconds: float = 30.0  # for an answer; adding files may take longer
     seconds_to_add: float = 600.0
     waiting: int = 256  # requests that wait for a turn; more are told to come back

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 import anyio
-from anyio import CapacityLimiter
-from anyio.to_thread import run_sync
 from starlette.requests import Request
 
 from lexiscope.demo.problems import Refusal
@@ -21,6 +22,9 @@ Result = TypeVar("Result")
 class Turns:
     """Runs blocking work in threads, as many at once as there are cores.
 
+    Work cannot be stopped from outside. What lasts too long is answered with an error and goes on, and keeps
+    its place until it ends: else each such request would leave one thread more to the others' cost.
+
     Args:
         seconds: that a request may wait and compute.
         waiting: so many requests may wait.
@@ -30,8 +34,10 @@ class Turns:
     def __init__(self, seconds: float, waiting: int, at_once: int | None = None) -> None:
         self.seconds = seconds
         self.waiting = waiting
-        self._at_once = at_once or os.cpu_count() or 1
-        self._limiter: CapacityLimiter | None = None
+        at_once = at_once or os.cpu_count() or 1
+        self._places = anyio.Semaphore(at_once, fast_acquire=True)  # who finds a free place never waits
+        self._threads = ThreadPoolExecutor(at_once, "turn")
+        self._queued = 0
 
     async def take(self, request: Request, work: Callable[[], Result]) -> Result:
         """Do work when it is this request's turn, unless whoever asked has gone by then.
@@ -41,17 +47,35 @@ class Turns:
         Raises:
             Refusal: too many wait, it took too long, or nobody waits for the answer any more.
         """
-        if self._limiter is None:  # it belongs to the event loop
-            self._limiter = CapacityLimiter(self._at_once)
-        if self._limiter.statistics().tasks_waiting >= self.waiting:
+        if self._queued >= self.waiting:
             raise Refusal(503, "too many requests at once; ask again in a moment")
+        with anyio.move_on_after(self.seconds):
+            await self._place()
+            return await self._work(request, work)
+        raise Refusal(504, f"this took more than {self.seconds:.0f} seconds; ask for less at once")
+
+    async def _place(self) -> None:
+        """Wait for a place."""
+        self._queued += 1
         try:
-            with anyio.fail_after(self.seconds):
-                async with self._limiter:
-                    if await request.is_disconnected():
-                        raise Refusal(503, "the one who asked has gone")
-                    return await run_sync(work, abandon_on_cancel=True)
-        except TimeoutError:
-            raise Refusal(
-                504, f"this took more than {self.seconds:.0f} seconds; ask for less at once"
-            ) from None
+            await self._places.acquire()
+        finally:
+            self._queued -= 1
+
+    async def _work(self, request: Request, work: Callable[[], Result]) -> Result:
+        """Do work in a thread; the place is given back when the thread is done, however this ends."""
+        loop = asyncio.get_running_loop()
+
+        def give_back(_: object) -> None:
+            with suppress(RuntimeError):  # the server has ended meanwhile
+                loop.call_soon_threadsafe(self._places.release)
+
+        try:
+            if await request.is_disconnected():
+                raise Refusal(503, "the one who asked has gone")
+            future = self._threads.submit(work)
+        except BaseException:
+            self._places.release()
+            raise
+        future.add_done_callback(give_back)
+        return await asyncio.wrap_future(future)

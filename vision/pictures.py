@@ -54,7 +54,7 @@ def open_picture(
     *,
     size_hint: int | None = None,
     name: str | None = None,
-    max_pixels: int = MAX_PIXELS,
+    max_pixels: int | None = None,
 ) -> Image.Image:
     """Open a picture as upright RGB: first frame, EXIF orientation applied, transparency on white.
 
@@ -63,7 +63,7 @@ def open_picture(
         size_hint: the shorter side, in pixels, that the caller will scale to. Big pictures are then
             decoded at a fraction of their size, never below twice the hint; small ones stay as they are.
         name: what to call the picture in messages; by default its path.
-        max_pixels: what has more is refused before it is decoded.
+        max_pixels: what has more is refused before it is decoded; by default `MAX_PIXELS`.
 
     Returns:
         A new picture of mode RGB that holds no file open.
@@ -71,15 +71,16 @@ def open_picture(
     Raises:
         UnreadableSource: it is missing, empty, truncated, no picture, or has too many pixels.
     """
+    most = MAX_PIXELS if max_pixels is None else max_pixels
     if isinstance(source, Image.Image):
-        return _decode(source, name or "the picture given", size_hint, max_pixels)
+        return _decode(source, name or "the picture given", size_hint, most)
     if isinstance(source, bytes):
         shown = name or "the picture given as bytes"
-        return _open(io.BytesIO(source), len(source), shown, size_hint, max_pixels)
+        return _open(io.BytesIO(source), len(source), shown, size_hint, most)
     shown = name or printable(source)
     try:
         with open(source, "rb") as file:
-            return _open(file, os.fstat(file.fileno()).st_size, shown, size_hint, max_pixels)
+            return _open(file, os.fstat(file.fileno()).st_size, shown, size_hint, most)
     except FileNotFoundError:
         raise UnreadableSource(f"{shown}: there is no such file; check the path") from None
     except IsADirectoryError:

@@ -146,3 +146,23 @@ def test_a_model_that_is_nowhere_says_what_to_name(tmp_path):
         LexicalEncoder.from_pretrained(tmp_path)
     with pytest.raises(ModelError, match="neither a folder nor a model"):
         LexicalEncoder.from_pretrained("nobody/no-such-model")
+
+
+def test_long_texts_are_encoded_a_few_windows_at_a_time(tiny_encoder, monkeypatch):
+    import torch
+    from lexiscope import model
+
+    texts = ["a dog runs on the beach " * 40, "a boat", "the brown dog catches a ball " * 25]
+    whole = tiny_encoder.encode_document(texts)
+    seen = []
+    forward = type(tiny_encoder.model).text_weights
+
+    def counted(self, ids, mask):
+        seen.append(len(ids))
+        return forward(self, ids, mask)
+
+    monkeypatch.setattr(type(tiny_encoder.model), "text_weights", counted)
+    monkeypatch.setattr(model, "WINDOWS_AT_ONCE", 3)
+    cut = tiny_encoder.encode_document(texts)
+    assert max(seen) == 3 and len(seen) > 2
+    torch.testing.assert_close(torch.tensor(cut.toarray()), torch.tensor(whole.toarray()))
