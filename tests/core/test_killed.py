@@ -24,7 +24,7 @@ from lexiscope.index import manifest, writer
 from lexiscope.vocabulary import Vocabulary
 
 class LexicalEncoder:
-    model = types.SimpleNamespace(vision=types.SimpleNamespace(config=types.SimpleNamespace(image_size=32)))
+    model = types.SimpleNamespace(picture_side=32)
 
     def __init__(self, folder):
         self.vocabulary = Vocabulary.load(Path(folder) / "vocabulary.txt")
