@@ -19,8 +19,9 @@ def run(*arguments):
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory, model_folder):
-    from lexiscope import Retriever
     from PIL import Image
+
+    from lexiscope import Retriever
 
     place = tmp_path_factory.mktemp("demo")
     Image.new("RGB", (40, 30), "red").save(place / "red.png")

@@ -150,6 +150,7 @@ def test_a_model_that_is_nowhere_says_what_to_name(tmp_path):
 
 def test_long_texts_are_encoded_a_few_windows_at_a_time(tiny_encoder, monkeypatch):
     import torch
+
     from lexiscope import model
 
     texts = ["a dog runs on the beach " * 40, "a boat", "the brown dog catches a ball " * 25]
