@@ -56,9 +56,10 @@ def index(sample, tmp_path_factory):
 @pytest.fixture(scope="module")
 def api(index):
     """A client of the API alone, on that copy."""
+    from starlette.testclient import TestClient
+
     from lexiscope.demo.server import make_app
     from lexiscope.demo.service import Service
-    from starlette.testclient import TestClient
 
     service = Service(index)
     service.warm_up()

@@ -2,12 +2,13 @@
 
 import anyio
 import pytest
-from lexiscope.demo.guard import Guard, is_loopback
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
+
+from lexiscope.demo.guard import Guard, is_loopback
 
 
 async def echo(request: Request):

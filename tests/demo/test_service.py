@@ -8,12 +8,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
 from lexiscope.demo.server import make_app
 from lexiscope.demo.service import Service
 from lexiscope.errors import IndexFolderError
 from lexiscope.retriever import Retriever
-from PIL import Image
-from starlette.testclient import TestClient
 
 BASE = "http://127.0.0.1:7860"
 

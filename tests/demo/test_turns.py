@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import anyio
 import pytest
+
 from lexiscope.demo.problems import Refusal
 from lexiscope.demo.turns import Turns
 

@@ -6,6 +6,7 @@ import unicodedata
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from lexiscope.demo.uploads import Uploads, safe_name
 from lexiscope.errors import UnreadableSource
 
