@@ -10,7 +10,8 @@ from lexiscope.demo.problems import Refusal
 from lexiscope.demo.schemas import Added, SkippedAnswer
 from lexiscope.demo.service import Service
 from lexiscope.demo.uploads import Uploads, safe_name
-from lexiscope.errors import UnreadableSource
+from lexiscope.errors import LexiscopeError, UnreadableSource
+from lexiscope.indexing import AddReport
 from lexiscope.sources import find_sources, source_name
 from lexiscope.vision.pictures import PICTURE_SUFFIXES, open_picture
 
@@ -42,7 +43,7 @@ def add(service: Service, uploads: Uploads, files: Sequence[tuple[str, bytes]], 
             kept[source_name(path)] = (shown, new)
         except UnreadableSource as error:
             skipped.append(SkippedAnswer(name=shown, reason=str(error).removeprefix(f"{shown}: ")))
-    report = service.add([Path(name) for name in kept]) if kept else None
+    report = _indexed(service, uploads, kept) if kept else None
     for entry in report.skipped if report else ():
         name, new = kept.get(entry.path, (safe_name(entry.path), False))
         skipped.append(SkippedAnswer(name=name, reason=entry.reason))
@@ -57,6 +58,17 @@ def add(service: Service, uploads: Uploads, files: Sequence[tuple[str, bytes]], 
         pictures=report.pictures,
         chapters=report.chapters,
     )
+
+
+def _indexed(service: Service, uploads: Uploads, kept: dict[str, tuple[str, bool]]) -> AddReport:
+    """Index files; where the index cannot be written to, those that are new do not stay behind."""
+    try:
+        return service.add([Path(name) for name in kept])
+    except LexiscopeError:
+        for name, (_, new) in kept.items():
+            if new:
+                uploads.drop(name)
+        raise
 
 
 def _names_other_files(path: Path) -> bool:

@@ -9,7 +9,7 @@ __all__ = ["Limits"]
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of requests; those of single fields (k, lengths) are in `schemas`, where OpenAPI shows them."""
+    """Bounds of requests; those of single fields stand in `schemas`, where OpenAPI shows them."""
 
     request_bytes: int = 64 << 20  # of a whole request, pictures in base64 included
     pixels: int = 50_000_000  # of a picture: 150 MB once it is decoded

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import secrets
+import socket
 import threading
 from contextlib import suppress
 from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from lexiscope import __version__
@@ -67,13 +71,22 @@ def make_app(
         # An editable installation is made of links.
         app.mount("/page", StaticFiles(directory=static, follow_symlink=True), name="page")
         app = mount(app, limits.request_bytes)
+        for route in app.routes:  # Gradio's own application answers what no address of ours fits
+            if isinstance(route, Mount) and isinstance(route.app, FastAPI):
+                problems.install(route.app)
     app.add_middleware(Guard, loopback=loopback, request_bytes=limits.request_bytes, dropped=dropped)
     app.add_middleware(Timed, metrics=metrics)
     return app
 
 
 def serve(service: Service, *, host: str, port: int, token: str | None) -> None:
-    """Serve until interrupted. Beyond loopback a token is made where none is given."""
+    """Serve until interrupted. Beyond loopback a token is made where none is given.
+
+    Raises:
+        LexiscopeError: there is no such host, or the port is taken.
+    """
+    # First of all, so that a taken port is said at once; who comes early waits until all is loaded.
+    listening = _listen(host, port)
     import uvicorn
 
     from lexiscope.terminal import say
@@ -84,7 +97,23 @@ def serve(service: Service, *, host: str, port: int, token: str | None) -> None:
     threading.Thread(target=_warm_up, args=(service,), daemon=True).start()
     shown = f"[{host}]" if ":" in host else host
     say(f"lexiscope is at http://{shown}:{port}/{f'#token={token}' if token else ''} (Ctrl-C ends it)")
-    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=3)
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3)
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run([listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host.strip("[]"), port), family=family, backlog=1024)
+    except socket.gaierror:
+        raise LexiscopeError(f"{host}: there is no such host; name one of this machine with --host") from None
+    except OSError as error:
+        why = os.strerror(error.errno or 0)
+        option = "--port" if error.errno in {errno.EADDRINUSE, errno.EACCES} else "--host"
+        raise LexiscopeError(
+            f"cannot listen on {host}, port {port} ({why}); choose another with {option}"
+        ) from None
 
 
 def _warm_up(service: Service) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import TypeVar
 
 import anyio
@@ -67,8 +66,10 @@ class Turns:
         loop = asyncio.get_running_loop()
 
         def give_back(_: object) -> None:
-            with suppress(RuntimeError):  # the server has ended meanwhile
+            try:
                 loop.call_soon_threadsafe(self._places.release)
+            except RuntimeError:  # the loop has ended meanwhile, and nobody waits in it
+                self._places.release()
 
         try:
             if await request.is_disconnected():
