@@ -32,7 +32,7 @@ def test_a_safe_name_is_one_plain_file_in_its_folder(name):
 
 @given(st.text(max_size=300), st.sampled_from([".jpg", ".PNG", ".vtt", ".jpeg", ".tiff"]))
 def test_the_suffix_stays(stem, suffix):
-    assert safe_name("a" + stem + suffix).endswith(suffix)
+    assert safe_name(stem + "a" + suffix).endswith(suffix)
 
 
 def test_ordinary_names_stay_as_they_are():

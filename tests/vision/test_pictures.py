@@ -277,3 +277,14 @@ def test_suffixes_are_those_of_formats_that_can_be_opened() -> None:
 def test_opening_pictures_needs_no_torch() -> None:
     code = "import sys, lexiscope.vision as v; v.open_picture; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_caller_may_allow_fewer_pixels_and_they_are_counted_before_decoding(tmp_path):
+    written = io.BytesIO()
+    Image.new("RGB", (1200, 1000)).save(written, "PNG")
+    whole, cut = written.getvalue(), written.getvalue()[:60]
+    assert open_picture(whole, max_pixels=1_200_000).size == (1200, 1000)
+    (tmp_path / "big.png").write_bytes(whole)
+    for source in (whole, tmp_path / "big.png", Image.open(io.BytesIO(whole)), cut):
+        with pytest.raises(UnreadableSource, match=r"more than 1 million pixels \(1200 × 1000\)"):
+            open_picture(source, max_pixels=1_199_999)
