@@ -5,12 +5,14 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from lexiscope import indexing
 from lexiscope.demo.server import make_app
 from lexiscope.demo.service import Service
 from lexiscope.errors import IndexFolderError
@@ -38,6 +40,7 @@ def test_what_is_indexed_from_outside_is_found_while_searches_go_on(api, tmp_pat
     def ask():
         while not ended.is_set():
             statuses.append(api.post("/search", json={"text": "rocket sky"}).status_code)
+            time.sleep(0.1)  # the other program needs the cores, too
 
     with ThreadPoolExecutor(2) as two:
         asking = [two.submit(ask) for _ in range(2)]
@@ -52,7 +55,8 @@ def test_what_is_indexed_from_outside_is_found_while_searches_go_on(api, tmp_pat
     assert api.get("/health").json()["pictures"] == before + 3
 
 
-def test_an_index_that_another_program_writes_to_is_said_to_be_and_nothing_is_lost(api, index):
+def test_an_index_that_another_program_writes_to_is_said_to_be_and_nothing_is_lost(api, index, monkeypatch):
+    monkeypatch.setattr(indexing, "SECONDS_TO_WAIT", 0.3)
     transcript = "WEBVTT\n\n00:00:01.000 --> 00:00:09.000\n<v Ann>The harpsichord is here, and it is loud.\n"
     before = api.get("/health").json()
     with Retriever.open(index) as other, other.collection.write():
