@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from lexiscope.demo.service import Service
 
 __all__ = ["demo"]
 
@@ -35,14 +39,17 @@ def demo(
     from lexiscope.demo.server import serve
     from lexiscope.demo.service import Service
 
-    serve(Service(folder or _sample(), model=model), host=host, port=port, token=token)
+    service = _sample() if folder is None else Service(folder, model=model)
+    serve(service, host=host, port=port, token=token)
 
 
-def _sample() -> Path:
-    """The quickstart's sample, indexed on first use and kept in the user's cache."""
+def _sample() -> Service:
+    """The quickstart's sample, indexed behind the page on first use and kept in the user's cache."""
+    from lexiscope.demo.service import Service
     from lexiscope.quickstart import sample_index
     from lexiscope.terminal import say
 
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lexiscope" / "sample"
+    cache.mkdir(parents=True, exist_ok=True)  # a folder that cannot be written to is said at once
     say(f"no index named: showing the sample in {cache}")
-    return sample_index(cache)
+    return Service(cache / "index", make=partial(sample_index, cache))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,19 +33,23 @@ class Service:
     Args:
         folder: the index.
         model: another place of the model that the index was made with; None takes the one it names.
+        make: makes the index, or brings it up to date, when it is first needed; None: it is there already.
 
     Raises:
         IndexFolderError: there is no index, or it cannot be read.
     """
 
-    def __init__(self, folder: Path, *, model: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, model: str | None = None, make: Callable[[], object] | None = None
+    ) -> None:
         self.folder = folder
         self._model = model
+        self._make = make
         self._encoder: LexicalEncoder | None = None
         self._opening = threading.Lock()  # of a state, or of the model
         self._writing = threading.Lock()
-        self._mark = self._seen()
-        self._collection = Collection.open(folder)
+        self._mark: _Mark | None = None
+        self._collection = None if make else Collection.open(folder)
         self._current: Retriever | None = None
 
     @property
@@ -65,11 +69,13 @@ class Service:
             ModelError: the model cannot be loaded.
             VocabularyMismatch: the model does not fit the index.
         """
-        mark = self._seen()
         current = self._current
-        if current is not None and mark == self._mark:
+        if current is not None and self._seen() == self._mark:
             return current
         with self._opening:
+            if self._make is not None:
+                self._make()
+                self._make = None
             mark = self._seen()  # another thread may have opened it while this one waited
             if self._current is None or mark != self._mark:
                 self._current = self._open()
@@ -80,6 +86,8 @@ class Service:
         """How many pictures and chapters there are, without waiting for the model."""
         if self._current is not None:
             return self.reader().counts()
+        if self._collection is None:  # it is being made
+            return {"image": 0, "chapter": 0}
         self._seen()
         counts = self._collection.counts()
         return {kind: counts.get(kind, 0) for kind in ("image", "chapter")}

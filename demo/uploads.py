@@ -88,7 +88,9 @@ class Uploads:
 def safe_name(name: str) -> str:
     """A file name without folders, control signs and what file systems refuse; its suffix stays."""
     last = unicodedata.normalize("NFC", re.split(r"[/\\]", name)[-1])
-    clean = _UNSAFE.sub("_", last).strip(" .") or "file"
+    clean = _UNSAFE.sub("_", last).rstrip(" .").lstrip(" ")
+    if not clean or clean.startswith("."):  # nothing is left, or it would be hidden
+        clean = f"file{clean}"
     stem, suffix = os.path.splitext(clean)
     suffix = suffix if len(suffix.encode()) <= 16 else ""
     room = _LONGEST - len(suffix.encode())

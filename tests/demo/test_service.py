@@ -32,6 +32,26 @@ def pictures(folder, colors):
         Image.new("RGB", (40, 30), color).save(folder / f"{number}.png")
 
 
+def test_an_index_that_is_made_behind_the_page(tmp_path, index):
+    tries = []
+
+    def make():
+        tries.append(1)
+        if len(tries) == 1:
+            raise IndexFolderError("the disk is full")
+        shutil.copytree(index, tmp_path / "index")
+
+    service = Service(tmp_path / "index", make=make)
+    assert service.counts() == {"image": 0, "chapter": 0} and not service.ready
+    with pytest.raises(IndexFolderError, match="full"):
+        service.reader()
+    assert service.counts() == {"image": 0, "chapter": 0}  # what went wrong may go right the next time
+    with ThreadPoolExecutor(4) as four:
+        first, *others = four.map(lambda _: service.reader(), range(4))
+    assert service.ready and len(tries) == 2 and all(other is first for other in others)
+    assert service.counts() == first.counts() != {"image": 0, "chapter": 0}
+
+
 def test_what_is_indexed_from_outside_is_found_while_searches_go_on(api, tmp_path, index):
     pictures(tmp_path / "new", ["red", "green", "blue"])
     before = api.get("/health").json()["pictures"]
