@@ -1,7 +1,6 @@
 """Rows for `lexiscope train RECIPE --smoke`: real ones where they are at hand, else some made here.
 
-The files are written as a user's would be (TSV, JSONL, tar, Parquet), so that the recipe's own reader reads
-them.
+The files are written as a user's would be (TSV, JSONL, tar, Parquet), and read by the recipe's own reader.
 """
 
 from __future__ import annotations
@@ -47,8 +46,7 @@ def scenes(data: Path | None, n: int, *, pictures: bool) -> list[Scene]:
     """The first n rows of the real data, or as many made ones.
 
     Args:
-        data: a folder with `text/multi30k-train.parquet` and `images/flickr8k-train.parquet`; where it has
-        none,
+        data: a folder with `text/multi30k-train.parquet` and `images/flickr8k-train.parquet`; without them
             rows are made.
         n: how many.
         pictures: whether they come with pictures.
