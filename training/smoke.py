@@ -131,8 +131,10 @@ def _shorten(small: dict[str, Any]) -> None:
         "log_every": 1,
     }
     schedule["precision"] = "fp32"  # nothing is won by less, this small
-    # Random towers as narrow as these learn at rates that would tear real ones apart.
-    small["train"] |= {**schedule, "learning_rate": 3e-3, "chunk": 8 if small["train"]["chunk"] else 0}
+    chunk = BATCH // 2 * (1 + small["data"]["negatives"])
+    # Towers as narrow as these learn at rates that would tear real ones apart; squared margins pull harder.
+    rate = 1e-3 if small["supervision"]["margin_mse"] else 3e-3
+    small["train"] |= {**schedule, "learning_rate": rate, "chunk": chunk if small["train"]["chunk"] else 0}
 
 
 def _small(recipe: Recipe, rows: list[Scene], out: Path) -> dict[str, Any]:

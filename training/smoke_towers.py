@@ -25,7 +25,7 @@ _TOKENS = 800
 _CLIP_STEPS = 100
 _CAUSAL_STEPS = 100
 _MASKED_STEPS = 100
-_LOUD = 0.99  # share of the terms that a position does not say
+_LOUD = 0.998  # share of the terms that a position does not say
 
 
 def tiny_masked(folder: Path, texts: Sequence[str], *, like: str) -> None:
