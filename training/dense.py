@@ -24,10 +24,12 @@ from torch import Tensor, nn
 from lexiscope.errors import RecipeError
 from lexiscope.evaluation.dense import load_open_clip
 from lexiscope.text.tower import TextTower
-from lexiscope.training.distil import PictureBatches, distillation_loss
+from lexiscope.training.distil import distillation_loss
+from lexiscope.training.distributed import gather, own
 from lexiscope.training.loop import epoch_rows
 from lexiscope.training.losses import info_nce
-from lexiscope.vision.tower import VisionConfig, VisionTower
+from lexiscope.training.picture_batches import PictureBatches, Pictures
+from lexiscope.vision.tower import VisionConfig, VisionTower, all_states
 
 _RESIZE = {"squash": "squash", "crop": "shortest"}  # ours to open_clip's
 
@@ -142,10 +144,10 @@ class DenseModule(nn.Module):
         self.network = network
         self.to_teacher = to_teacher
 
-    def pictures(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Unit vectors (n, width) of pixels, and the patch states (n, patches, states) behind them."""
+    def pictures(self, batch: Pictures) -> tuple[Tensor, Tensor]:
+        """Unit vectors (n, width) of pictures, and the patch states (n, patches, states) behind them."""
         visual = self.network.visual
-        states: Tensor = visual.trunk.forward_features(pixels)
+        states = all_states(visual.trunk, batch.pixels, batch.kept)
         vectors = visual.head(visual.trunk.forward_head(states))
         return F.normalize(vectors.float(), dim=-1), states[:, visual.trunk.num_prefix_tokens :]
 
@@ -162,10 +164,9 @@ class DenseModule(nn.Module):
 
 @dataclass(frozen=True)
 class DenseBatch:
-    """One step's pictures and captions."""
+    """One process's share of a step's pictures and captions."""
 
-    pixels: Tensor  # (n, 3, side, side)
-    maps: Tensor | None  # (n, c, rows, columns) of the teacher
+    pictures: Pictures
     ids: Tensor  # (n, length) tokens of one caption each
     owners: Tensor  # (n,) the pictures' rows
 
@@ -203,19 +204,21 @@ class DenseStage:
 
     def batch(self, step: int) -> DenseBatch:
         """The captions, pictures and crops that the lexical stage draws for the same step."""
-        chosen = epoch_rows(step, self.size, len(self._captions), self.seed)
+        chosen = own(epoch_rows(step, self.size, len(self._captions), self.seed))
         rows, device = self._owners[chosen], self.pictures.device
-        pixels, maps = self.pictures.draw(rows, step)
         ids = self.model.tokens([self._captions[number] for number in chosen])
-        return DenseBatch(pixels, maps, ids.to(device), torch.from_numpy(rows).to(device))
+        pictures = self.pictures.draw(rows, step)
+        return DenseBatch(pictures, ids.to(device), torch.from_numpy(rows).to(device))
 
     def loss(self, batch: DenseBatch, step: int) -> tuple[Tensor, dict[str, float]]:
         """The formula of this module, and its parts."""
-        picture, states = self.module.pictures(batch.pixels)
-        total = info_nce(picture, self.module.texts(batch.ids), self.module.scale, batch.owners)
+        said, states = self.module.pictures(batch.pictures)
+        picture, text = gather(said), gather(self.module.texts(batch.ids))
+        total = info_nce(picture, text, self.module.scale, gather(batch.owners))
         figures = {"nce": total.item(), "scale": self.module.scale.item()}
-        if batch.maps is not None and self.module.to_teacher is not None and self.distil_weight:
-            distil = distillation_loss(self.module.to_teacher(states), batch.maps)
+        teacher = batch.pictures.teacher
+        if teacher is not None and self.module.to_teacher is not None and self.distil_weight:
+            distil = distillation_loss(self.module.to_teacher(states), teacher)
             total = total + self.distil_weight * distil
             figures["distil"] = distil.item()
         return total, figures

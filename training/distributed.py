@@ -9,18 +9,26 @@ they make of it; the mean over processes of the parameters' gradients is then th
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from lexiscope.errors import RecipeError
+
+_PATIENCE = timedelta(hours=12)  # one process decodes the pictures or evaluates while the others wait
 
 
 def start() -> torch.device:
     """Join the other processes where torchrun has started several; the device of this one."""
     cuda = torch.cuda.is_available()
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
-        dist.init_process_group("nccl" if cuda else "gloo")
+        dist.init_process_group("nccl" if cuda else "gloo", timeout=_PATIENCE)
     if not cuda:
         return torch.device("cpu")
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
@@ -42,6 +50,27 @@ def wait() -> None:
     """Wait for the others."""
     if dist.is_initialized():
         dist.barrier()
+
+
+@contextmanager
+def in_turn() -> Iterator[None]:
+    """The first process goes alone through what is inside; then the others, who find what it has written."""
+    if rank() > 0:
+        wait()
+    yield
+    if rank() == 0:
+        wait()
+
+
+def own(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """This process's rows of a step's batch, as many as every other's.
+
+    Raises:
+        RecipeError: the processes cannot share them evenly.
+    """
+    if len(rows) % world():
+        raise RecipeError(f"batch: {len(rows)} rows are no multiple of the {world()} processes; change it")
+    return rows[rank() :: world()]
 
 
 def leave() -> None:
@@ -81,5 +110,17 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     for parameter in parameters:
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
-        dist.all_reduce(parameter.grad)
-        parameter.grad /= world()
+        whole = parameter.grad.contiguous()  # convolutions may have their channels last
+        dist.all_reduce(whole)
+        parameter.grad.copy_(whole / world())
+
+
+@torch.no_grad()
+def same_everywhere(module: nn.Module) -> None:
+    """Give every process the first one's weights."""
+    if world() == 1:
+        return
+    for tensor in module.state_dict().values():
+        whole = tensor.contiguous()
+        dist.broadcast(whole, 0)
+        tensor.copy_(whole)

@@ -16,7 +16,7 @@ from torch import Tensor
 from lexiscope.errors import DatasetError, UnreadableSource
 from lexiscope.family import FamilyModel
 from lexiscope.training.augment import crop, jitter, random_boxes
-from lexiscope.training.distributed import rank, world
+from lexiscope.training.distributed import own, rank, world
 from lexiscope.training.family_recipe import FamilyRecipe
 from lexiscope.training.family_stage import FamilyBatch, Side
 from lexiscope.training.loop import epoch_rows
@@ -33,13 +33,12 @@ def own_rows(step: int, recipe: FamilyRecipe, n: int) -> npt.NDArray[np.int64]:
 
     Raises:
         DatasetError: there are fewer rows than a batch takes.
+        RecipeError: the processes cannot share a batch evenly.
     """
     batch = recipe.train.batch
     if n < batch:
         raise DatasetError(f"data.train: {n} rows, but train.batch is {batch}; name more data or lower it")
-    if batch % world():
-        raise DatasetError(f"train.batch = {batch} is no multiple of the {world()} processes; change it")
-    return epoch_rows(step, batch, n, recipe.seed)[rank() :: world()]
+    return own(epoch_rows(step, batch, n, recipe.seed))
 
 
 def text_side(model: FamilyModel, name: str, texts: list[str], device: torch.device) -> Side:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from lexiscope.errors import DatasetError
 from lexiscope.torchvision_shim import ensure_torchvision_operators
+from lexiscope.training.distributed import own
 from lexiscope.training.loop import epoch_rows
 
 END = "<|end|>"
@@ -121,8 +122,8 @@ class LanguageStage:
         self.size, self.seed, self.device = batch, seed, device
 
     def batch(self, step: int) -> Tensor:
-        """Token ids (batch, length)."""
-        chosen = epoch_rows(step, self.size, len(self.rows), self.seed)
+        """Token ids (n, length): this process's share of a step."""
+        chosen = own(epoch_rows(step, self.size, len(self.rows), self.seed))
         return self._tensor(self.rows[chosen])
 
     def loss(self, batch: Tensor, step: int) -> tuple[Tensor, dict[str, float]]:

@@ -22,9 +22,11 @@ from torch import Tensor, nn
 
 from lexiscope.head import activate
 from lexiscope.model import LexicalModel
-from lexiscope.training.distil import PictureBatches, distillation_loss
+from lexiscope.training.distil import distillation_loss
+from lexiscope.training.distributed import gather, own
 from lexiscope.training.loop import epoch_rows
 from lexiscope.training.losses import REGULARISERS, info_nce, quadratic_ramp, word_loss
+from lexiscope.training.picture_batches import PictureBatches, Pictures
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,9 @@ class LexicalModule(nn.Module):
 
 @dataclass(frozen=True)
 class LexicalBatch:
-    """One step's pictures and captions."""
+    """One process's share of a step's pictures and captions."""
 
-    pixels: Tensor | None  # (n, 3, side, side); None: only the teacher's maps are looked at
-    maps: Tensor | None  # (n, c, rows, columns) of the teacher
+    pictures: Pictures | Tensor  # or (n, m, c) only what the teacher says of them
     ids: Tensor  # (n, length) tokens of one caption each
     mask: Tensor  # (n, length)
     presence: Tensor  # (n, terms): 1 where a term of the head stands in the caption
@@ -92,25 +93,20 @@ class LexicalStage:
 
     def batch(self, step: int) -> LexicalBatch:
         """Captions with their pictures; five captions of a picture are five samples."""
-        chosen = epoch_rows(step, self.size, len(self._captions), self.seed)
+        chosen = own(epoch_rows(step, self.size, len(self._captions), self.seed))
         captions, rows = [self._captions[number] for number in chosen], self._owners[chosen]
-        pixels, maps = self._draw(rows, step)
+        draw = self.pictures.draw_teacher if self.from_teacher else self.pictures.draw
         ids, mask = self._tokens(captions)
         owners = torch.from_numpy(rows).to(self.pictures.device)
-        return LexicalBatch(pixels, maps, ids, mask, self._presence(captions), owners)
-
-    def _draw(self, rows: npt.NDArray[np.int64], step: int) -> tuple[Tensor | None, Tensor | None]:
-        if self.from_teacher:
-            return None, self.pictures.draw_maps(rows, step)
-        return self.pictures.draw(rows, step)
+        return LexicalBatch(draw(rows, step), ids, mask, self._presence(captions), owners)
 
     def loss(self, batch: LexicalBatch, step: int) -> tuple[Tensor, dict[str, float]]:
         """The formula of this module, and its parts."""
         weights = self.weights
-        features = self._features(batch)
-        picture, logits = self._say(features)
-        text = self._text(batch, step)
-        contrast = self._contrast(picture, text, batch.owners)
+        features = self._features(batch.pictures)
+        said, logits = self._say(features)
+        picture, text = gather(said), gather(self._text(batch, step))
+        contrast = self._contrast(picture, text, gather(batch.owners))
         regularise = REGULARISERS[weights.regulariser]
         ramp = quadratic_ramp(step, weights.ramp)
         use_i, use_t = regularise(F.normalize(picture, dim=-1)), regularise(F.normalize(text, dim=-1))
@@ -121,8 +117,8 @@ class LexicalStage:
             words = word_loss(logits, batch.presence, self._worth)
             total = total + weights.words_weight * words
             figures["words"] = words.item()
-        if batch.maps is not None and not self.from_teacher:
-            distil = distillation_loss(features, batch.maps)
+        if isinstance(batch.pictures, Pictures) and batch.pictures.teacher is not None:
+            distil = distillation_loss(features, batch.pictures.teacher)
             total = total + weights.distil_weight * distil
             figures["distil"] = distil.item()
         return total, figures
@@ -131,11 +127,11 @@ class LexicalStage:
         """Figures of the evaluation that was handed in, if any."""
         return self._evaluate(self.module.model) if self._evaluate else {}
 
-    def _features(self, batch: LexicalBatch) -> Tensor:
-        if batch.pixels is None and batch.maps is not None:
-            return batch.maps.flatten(2).transpose(1, 2)
+    def _features(self, pictures: Pictures | Tensor) -> Tensor:
+        if isinstance(pictures, Tensor):
+            return pictures
         model = self.module.model
-        features: Tensor = model.vision_head.neck(model.vision(batch.pixels))
+        features: Tensor = model.vision_head.neck(model.vision(pictures.pixels, pictures.kept))
         return features
 
     def _say(self, features: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from lexiscope.errors import RecipeError, printable
-from lexiscope.training.distributed import average_gradients, rank, wait, world
+from lexiscope.training.distributed import average_gradients, rank, same_everywhere, wait, world
 from lexiscope.training.speed import computes_in_bf16
 
 
@@ -133,6 +133,7 @@ class _Trainer:
 
     def __init__(self, stage: Stage, schedule: Schedule, folder: Path, device: torch.device) -> None:
         self.stage, self.schedule, self.folder, self.device = stage, schedule, folder, device
+        same_everywhere(stage.module)
         self.parameters = {n: p for n, p in stage.module.named_parameters() if p.requires_grad}
         self.optimizer = torch.optim.AdamW(_groups(self.parameters, schedule.weight_decay), betas=(0.9, 0.98))
         self.averaged = {**self.parameters, **_statistics(stage.module)} if schedule.average else {}

@@ -23,15 +23,17 @@ from lexiscope.training.card import model_card
 from lexiscope.training.corpus import Corpus, open_corpus
 from lexiscope.training.dense import DenseModel, DenseStage
 from lexiscope.training.development import dense_encoder, lexical_encoder, on_development
-from lexiscope.training.distil import DistilledTower, DistilStage, PictureBatches
+from lexiscope.training.distil import DistilledTower, DistilStage
+from lexiscope.training.distributed import in_turn, leave, rank, wait
+from lexiscope.training.distributed import start as join
 from lexiscope.training.family_recipe import FamilyRecipe
 from lexiscope.training.family_run import run_family
 from lexiscope.training.language import LanguageStage, pack, read_texts
 from lexiscope.training.lexical import LexicalLoss, LexicalModule, LexicalStage
 from lexiscope.training.loop import fit, load_trained
-from lexiscope.training.recipe import DenseSection, LexicalSection, Recipe, load_recipe
+from lexiscope.training.picture_batches import PictureBatches
+from lexiscope.training.recipe import DenseSection, LexicalSection, PictureSection, Recipe, load_recipe
 from lexiscope.training.schedules import schedule
-from lexiscope.training.sections import AugmentSection
 from lexiscope.training.speed import tune_for
 from lexiscope.training.start import begin_with
 from lexiscope.training.teacher import COMPONENTS, teacher_maps
@@ -75,7 +77,11 @@ def run(
             )
         return run_family(rules, data=data or Path(), out=chosen, resume=resume)
     earlier, model = begin_with(start, rules)
-    return _Run(rules, data or Path(), chosen, resume, earlier).all(model)
+    device = join()
+    try:
+        return _Run(rules, data or Path(), chosen, resume, device, earlier).all(model)
+    finally:
+        leave()
 
 
 _STAGES = ("distil", "language", "head_start", "lexical", "dense_start", "dense")
@@ -85,10 +91,16 @@ class _Run:
     """The stages of one recipe in one folder."""
 
     def __init__(
-        self, recipe: Recipe, data: Path, out: Path, resume: bool, start: Path | None = None
+        self,
+        recipe: Recipe,
+        data: Path,
+        out: Path,
+        resume: bool,
+        device: torch.device,
+        start: Path | None = None,
     ) -> None:
         self.recipe, self.data, self.out, self.resume, self.start = recipe, data, out, resume, start
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device
         missing = [
             name for name in [*recipe.data.pictures, *recipe.data.texts] if not (data / name).is_file()
         ]
@@ -106,7 +118,8 @@ class _Run:
         self.out.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(self.recipe.seed)
         pictures = [self.data / name for name in self.recipe.data.pictures]
-        corpus = open_corpus(pictures, (self.start or self.out) / "cache")
+        with in_turn():
+            corpus = open_corpus(pictures, (self.start or self.out) / "cache")
         if self.recipe.dense is not None:
             return self._dense(self.recipe.dense, corpus)
         if model is None:
@@ -115,7 +128,9 @@ class _Run:
         tune_for(model.vision, self.device)
         self._lexical(model.to(self.device), corpus)
         folder = self.out / "model"
-        model.save(folder, card=model_card(self.recipe, self.out))
+        if rank() == 0:
+            model.save(folder, card=model_card(self.recipe, self.out))
+        wait()
         return folder
 
     def _untrained(self, corpus: Corpus) -> LexicalModel:
@@ -143,23 +158,24 @@ class _Run:
         if self.start is not None:
             load_trained(module, self.start / "distil")
             return tower, module.to_teacher
-        pictures = self._pictures(corpus, tower, section.augment)
-        stage = DistilStage(
-            module, pictures, batch=section.batch, seed=self.recipe.seed, keep=section.keep_patches
-        )
+        pictures = self._pictures(corpus, tower, section)
+        stage = DistilStage(module, pictures, batch=section.batch, seed=self.recipe.seed)
         fit(stage, schedule(section), self.out / "distil", device=self.device, resume=self.resume)
         return tower, module.to_teacher
 
-    def _pictures(self, corpus: Corpus, tower: VisionTower, augment: AugmentSection) -> PictureBatches:
-        section = self.recipe.distil
-        maps = teacher_maps(corpus, self.data / section.teacher) if section is not None else None
+    def _pictures(self, corpus: Corpus, tower: VisionTower, stage: PictureSection) -> PictureBatches:
+        maps = None
+        if self.recipe.distil is not None:
+            with in_turn():
+                maps = teacher_maps(corpus, self.data / self.recipe.distil.teacher)
         return PictureBatches(
             corpus,
             maps,
             Preprocessor(tower.config),
             tower.grid,
-            smallest=augment.smallest,
-            colour=augment.colour,
+            smallest=stage.augment.smallest,
+            colour=stage.augment.colour,
+            keep=stage.keep_patches,
             device=self.device,
         )
 
@@ -187,22 +203,28 @@ class _Run:
                 device=self.device,
             )
             fit(stage, schedule(section), folder, device=self.device, resume=self.resume)
-        folder.mkdir(parents=True, exist_ok=True)
-        tokenizer.save_pretrained(folder)
-        network.cpu().save_pretrained(folder)  # type: ignore[operator]
+        if rank() == 0:
+            folder.mkdir(parents=True, exist_ok=True)
+            tokenizer.save_pretrained(folder)
+            network.cpu().save_pretrained(folder)  # type: ignore[operator]
+        wait()
         return folder
 
     def _lexicon(self, corpus: Corpus) -> tuple[Vocabulary, list[int], Tensor]:
         """The vocabulary, the ids of the terms that the heads can say, and the literal weights' start."""
         terms, rest = self.out / storage.VOCABULARY, self.out / "lexicon.safetensors"
-        if not (self.resume and rest.exists()):  # written last
-            captions = self._captions(corpus)
-            vocabulary, spoken = make_vocabulary(self.recipe, captions, read_texts(self._texts()))
-            literal = inverse_document_frequency(vocabulary, [*captions, *read_texts(self._texts())])
-            vocabulary.save(terms)
-            save_file({"spoken": torch.tensor(spoken), "literal": literal}, rest)
+        with in_turn():
+            if rank() == 0 and not (self.resume and rest.exists()):  # written last
+                self._write_lexicon(corpus, terms, rest)
         found = load_file(rest)
         return Vocabulary.load(terms), found["spoken"].tolist(), found["literal"]
+
+    def _write_lexicon(self, corpus: Corpus, terms: Path, rest: Path) -> None:
+        captions = self._captions(corpus)
+        vocabulary, spoken = make_vocabulary(self.recipe, captions, read_texts(self._texts()))
+        literal = inverse_document_frequency(vocabulary, [*captions, *read_texts(self._texts())])
+        vocabulary.save(terms)
+        save_file({"spoken": torch.tensor(spoken), "literal": literal}, rest)
 
     def _head_start(self, model: LexicalModel, corpus: Corpus) -> None:
         section = self.recipe.head_start
@@ -236,7 +258,7 @@ class _Run:
         loss = LexicalLoss(**section.loss.model_dump())
         stage = LexicalStage(
             LexicalModule(model, loss.temperature).to(self.device),
-            self._pictures(corpus, model.vision, section.augment),
+            self._pictures(corpus, model.vision, section),
             loss,
             batch=section.batch,
             seed=self.recipe.seed,
@@ -249,9 +271,10 @@ class _Run:
         """Train the dense model, and save it as open_clip does."""
         vision, to_teacher = self._vision(corpus)
         text, _ = make_text(self.recipe.text, self._language(corpus))
-        model = DenseModel(
-            vision, text, width=section.width, temperature=section.temperature, folder=self.out / "model"
-        )
+        with in_turn():  # open_clip reads what this writes
+            model = DenseModel(
+                vision, text, width=section.width, temperature=section.temperature, folder=self.out / "model"
+            )
         trunk = tune_for(model.network.visual.trunk, self.device)
         for name, part in (("dense_start", self.recipe.dense_start), ("dense", section)):
             if part is None:
@@ -260,14 +283,16 @@ class _Run:
             stage = DenseStage(
                 model,
                 None if part.freeze_vision else to_teacher,
-                self._pictures(corpus, vision, part.augment),
+                self._pictures(corpus, vision, part),
                 distil_weight=part.distil_weight,
                 batch=part.batch,
                 seed=self.recipe.seed,
                 evaluate=on_development(self._dev, dense_encoder),
             )
             fit(stage, schedule(part), self.out / name, device=self.device, resume=self.resume)
-        model.save(card=model_card(self.recipe, self.out))
+        if rank() == 0:
+            model.save(card=model_card(self.recipe, self.out))
+        wait()
         return model.folder
 
     @property

@@ -89,12 +89,17 @@ class HeadsSection(Section):
     text: HeadSection = HeadSection()
 
 
-class DistilSection(ScheduleSection):
+class PictureSection(ScheduleSection):
+    """A stage that looks at pictures."""
+
+    augment: AugmentSection = AugmentSection()
+    keep_patches: float = Field(1.0, gt=0, le=1)  # share of a picture's patches that a step looks at
+
+
+class DistilSection(PictureSection):
     """Stage "distil": the picture tower copies a TFLite teacher's feature map."""
 
     teacher: str
-    augment: AugmentSection = AugmentSection()
-    keep_patches: float = Field(1.0, gt=0, le=1)  # share of a picture's patches that the blocks look at
 
 
 class LanguageSection(ScheduleSection):
@@ -116,21 +121,19 @@ class LossSection(Section):
     expansion_steps: int = Field(0, ge=0)
 
 
-class LexicalSection(ScheduleSection):
+class LexicalSection(PictureSection):
     """Stage "lexical": both towers together."""
 
     loss: LossSection = LossSection()
-    augment: AugmentSection = AugmentSection()
     freeze_vision: bool = False
 
 
-class DenseSection(ScheduleSection):
+class DenseSection(PictureSection):
     """Stage "dense": both towers together as an open_clip model (`lexiscope.training.dense`)."""
 
     width: int = Field(512, ge=1)  # dimensions of a vector
     temperature: float = Field(0.07, gt=0)
     distil_weight: float = Field(1.0, ge=0)  # of the teacher's maps, where the recipe distils
-    augment: AugmentSection = AugmentSection()
     freeze_vision: bool = False
 
 

@@ -25,7 +25,7 @@ _TOKENS = 800
 _CLIP_STEPS = 100
 _CAUSAL_STEPS = 100
 _MASKED_STEPS = 100
-_LOUD = 0.998  # share of the terms that a position does not say
+_SAID = 2  # terms that a position says out loud, on average
 
 
 def tiny_masked(folder: Path, texts: Sequence[str], *, like: str) -> None:
@@ -72,7 +72,9 @@ def _hush(network: Any, ids: Tensor, mask: Tensor) -> None:  # noqa: ANN401
     A softmax does not see such a shift; ReLU does.
     """
     logits = network(input_ids=ids, attention_mask=mask).logits[mask > 0]
-    network.get_output_embeddings().bias -= torch.quantile(logits[:256].flatten(), _LOUD)
+    network.get_output_embeddings().bias -= torch.quantile(
+        logits[:256].flatten(), 1 - _SAID / logits.shape[1]
+    )
 
 
 def _wordpiece(texts: Sequence[str]) -> Any:  # noqa: ANN401

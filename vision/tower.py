@@ -102,17 +102,30 @@ class VisionTower(nn.Module):
         Returns:
             (batch, patches or m, width).
         """
-        prefix = int(self.model.num_prefix_tokens)  # type: ignore[arg-type]
-        if kept is None:
-            states: Tensor = self.model.forward_features(pixels)  # type: ignore[operator]
-            return states[:, prefix:]
-        network: Any = self.model
-        tokens = network._pos_embed(network.patch_embed(pixels))
-        chosen = tokens[:, prefix:].gather(1, kept[..., None].expand(-1, -1, tokens.shape[-1]))
-        tokens = network.norm_pre(torch.cat([tokens[:, :prefix], chosen], dim=1))
-        for block in network.blocks:
-            tokens = block(tokens)
-        return network.norm(tokens)[:, prefix:]  # type: ignore[no-any-return]
+        return all_states(self.model, pixels, kept)[:, int(self.model.num_prefix_tokens) :]  # type: ignore[arg-type]
+
+
+def all_states(network: Any, pixels: Tensor, kept: Tensor | None) -> Tensor:  # noqa: ANN401
+    """States of a timm ViT, class and register tokens first.
+
+    Args:
+        network: the ViT.
+        pixels: (n, 3, h, w), normalised.
+        kept: (n, m) numbers of the patches that the blocks look at; None looks at all.
+
+    Returns:
+        (n, prefix + patches or m, width).
+    """
+    if kept is None:
+        states: Tensor = network.forward_features(pixels)
+        return states
+    prefix = network.num_prefix_tokens
+    tokens = network._pos_embed(network.patch_embed(pixels))
+    chosen = tokens[:, prefix:].gather(1, kept[..., None].expand(-1, -1, tokens.shape[-1]))
+    tokens = network.norm_pre(torch.cat([tokens[:, :prefix], chosen], dim=1))
+    for block in network.blocks:
+        tokens = block(tokens)
+    return network.norm(tokens)  # type: ignore[no-any-return]
 
 
 def _arguments(config: VisionConfig) -> dict[str, Any]:
