@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from lexiscope.index.vectors import Float32, Int32, Int64, Rows, UInt8, UInt16, UInt32
 
-__all__ = ["Best", "Forward", "Postings", "Queries", "Scratch", "as_queries", "no_hits", "writable"]
+__all__ = ["Best", "Forward", "Kept", "Postings", "Queries", "Scratch", "as_queries", "no_hits", "writable"]
 
 
 class Queries(NamedTuple):
@@ -24,6 +24,7 @@ class Postings(NamedTuple):
     """T occurring terms in W windows of rows, with B buckets over nnz postings; see `postings`."""
 
     terms: Int32  # (T,) ascending
+    tops: Float32  # (T,) the greatest weight of each term
     lists: UInt32  # (T · W + 1,) the first bucket of each term in each window, term by term
     starts: UInt32  # (B + 1,) the first posting of each bucket
     bounds: Float32  # (B,) the greatest weight in each bucket; falling within a list
@@ -43,9 +44,17 @@ class Forward(NamedTuple):
 class Scratch(NamedTuple):
     """Memory of one thread. It comes as zeros and is left as zeros, but for `maxima`."""
 
-    sums: UInt16  # (whole windows,)
-    maxima: UInt16  # (blocks,)
+    sums: UInt16  # (WINDOW,)
+    maxima: UInt16  # (WINDOW / BLOCK,)
     dense: Float32  # (V,) the query
+
+
+class Kept(NamedTuple):
+    """Rows that could be hits of a query."""
+
+    rows: Int64
+    bounds: UInt16
+    histogram: Int64  # of bounds
 
 
 class Best(NamedTuple):

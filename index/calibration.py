@@ -3,7 +3,8 @@
 A question is a row's heaviest words after noise on their weights, or those of three rows together, which no
 row answers as well. These rows themselves do not count as answers, since finding them is too easy. For every
 recall, number of hits and length of question the cheapest effort is kept that reaches the recall for both
-kinds with a reserve, so that it holds for other questions, too.
+kinds with a reserve, so that it holds for other questions, too; of efforts that cost about the same the one
+that finds most.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ FEWEST_ROWS = 10_000  # fewer are searched exactly in less time than a question 
 RECALLS = (0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.995)
 CUTOFFS = (0.02, 0.014, 0.01, 0.007, 0.005, 0.003, 0.0015)
 EXACT_CUTOFFS = (0.0, 0.001, 0.002)
-SHARES = (0.1, 0.2, 0.4)
+MOSTS = (2, 3, 4, 6, 10, 16)
 RESERVE = 0.25  # of what may be missed is kept back
 ANSWERS = 400  # hits that are looked at for each kind and class: 40 questions for the best ten
 FEWEST_QUESTIONS, MOST_QUESTIONS = 12, 48
@@ -33,7 +34,9 @@ LENGTHS = ((3, 15), (15, 51), (51, 151))  # terms of each class, from and below
 KINDS = (1, 3)  # rows that make a question
 _NOISE = 0.8  # standard deviation of the logarithm of a weight's factor
 _SAME = 1 - 1e-6  # scores as good as equal
-_ROW = 150  # postings read in the time that it takes to begin rescoring a row, beside its own terms
+# In postings that are read in the same time: to ask at all, to begin a window, to begin rescoring a row.
+_ASK, _WINDOW, _ROW = 30_000, 5_000, 150
+_HARDLY = 0.1  # more cost: nobody feels it, so that the recall that it buys is taken
 
 
 def calibrated(segment: Segment, queries: Rows | None = None) -> Segment:
@@ -100,42 +103,45 @@ class _Group:
         return float(found.sum() / max(1, self.wanted.sum())), cost
 
     def _ask(self, effort: Effort) -> tuple[Float32, float]:
+        from lexiscope.index.bucket_kernels import WINDOW
         from lexiscope.index.kernels import search_postings
 
         segment, n, k = self.segment, len(self.queries.pointers) - 1, self.hits + self.skip
         best, everything = no_hits(n, k), frozen(np.empty(0), np.uint8)
-        cutoffs, shares = (np.full(n, value) for value in effort)
+        cutoffs, mosts = (np.full(n, value) for value in effort)
         works: list[Int64] = []
 
         def ask(first: int, last: int) -> None:
             work = np.zeros(2, np.int64)
             parts = segment.postings, segment.forward, everything, scratch(segment), best, work
-            search_postings(self.queries, first, last, cutoffs, shares, *parts)
+            search_postings(self.queries, first, last, cutoffs, mosts, *parts)
             works.append(work)
 
         over_cores(ask, n)
         read, rescored = np.sum(works, axis=0)
         a_row = _ROW + 3 * segment.nnz / len(segment)
-        return best.scores, float(read + a_row * rescored) / max(1, n)
+        fixed = _ASK + _WINDOW * -(-len(segment) // WINDOW)
+        return best.scores, fixed + float(read + a_row * rescored) / max(1, n)
 
 
 def _entries(groups: Sequence[_Group], hits: int, terms: float) -> Iterator[tuple[float, ...]]:
     """The cheapest effort for every recall, and the cheapest that is exact."""
-    exact = [_measure(groups, Effort(cutoff, 1.0)) for cutoff in EXACT_CUTOFFS]
+    exact = [_measure(groups, Effort(cutoff, np.inf)) for cutoff in EXACT_CUTOFFS]
     cost_of_all = min(exact)[0]
     yield 1.0, hits, terms, *min(exact)[2]
     measured = list(_measured(groups, cost_of_all))
     for asked in RECALLS:
         enough = [one for one in measured if one[1] >= _reserved(asked)]
         if enough and min(enough)[0] < cost_of_all:
-            yield asked, hits, terms, *min(enough)[2]
+            close = [one for one in enough if one[0] <= (1 + _HARDLY) * min(enough)[0]]
+            yield asked, hits, terms, *max(close, key=lambda one: (one[1], -one[0]))[2]
 
 
 def _measured(groups: Sequence[_Group], cost_of_all: float) -> Iterator[tuple[float, float, Effort]]:
     """Measure efforts from little to much, up to what is enough or costs as much as exact search."""
-    for share in SHARES:
-        for cutoff in CUTOFFS:
-            one = _measure(groups, Effort(cutoff, share))
+    for cutoff in CUTOFFS:
+        for most in MOSTS:
+            one = _measure(groups, Effort(cutoff, most))
             yield one
             if one[0] >= cost_of_all or one[1] >= _reserved(max(RECALLS)):
                 break

@@ -2,7 +2,7 @@
 
 How much a recall takes depends on how many hits are asked for, and on how long the question is. So a segment
 keeps its measured efforts by class, one array with five numbers each: the recall, the most hits and the most
-terms that it holds for, cut-off and share (see `kernels`).
+terms that it holds for, cut-off and rows kept a hit (see `kernels`).
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ COLUMNS = 5
 
 
 class Effort(NamedTuple):
-    """What a search reads and what it rescores; see the formula of `lexiscope.index.kernels`."""
+    """What a search reads and how many rows it keeps; see the formula of `lexiscope.index.kernels`."""
 
     cutoff: float  # products below this part of the sum of the greatest products are not read, 0 … 1
-    share: float  # of what was not read, how much a row is granted; from 1 on the answer is exact
+    most: float  # rows kept a hit, of at least ten, to be rescored; inf: as many as an exact answer takes
 
 
-EXACT = Effort(0.0, 1.0)
+EXACT = Effort(0.0, np.inf)
 
 
 def cheapest(efforts: Float32, recall: float | None, k: int, terms: Int64) -> list[Effort]:

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from lexiscope.index.arrays import Best, Queries, Scratch, no_hits
 from lexiscope.index.segment import LiveSegment, Segment
@@ -49,15 +48,15 @@ def plan(part: LiveSegment, chosen: Int32 | None) -> Plan | None:
     return Plan(segment, None, part.allowed if chosen is None else _mask(chosen, len(segment)))
 
 
-def search(planned: Plan, queries: Queries, k: int, cutoffs: Float64, shares: Float64) -> Best:
+def search(planned: Plan, queries: Queries, k: int, cutoffs: Float64, mosts: Float64) -> Best:
     """Find the best k of one segment for each query.
 
     Args:
         planned: See `plan`.
         queries: n canonical rows.
         k: Places a query.
-        cutoffs: (n,) with the shares the efforts, see `effort`.
-        shares: (n,).
+        cutoffs: (n,) with mosts the efforts, see `effort`.
+        mosts: (n,).
 
     Returns:
         ids and scores, both (n, k): best first, ties by smaller id, -1 and 0 where there is no hit.
@@ -72,7 +71,7 @@ def search(planned: Plan, queries: Queries, k: int, cutoffs: Float64, shares: Fl
             kernels.search_rows(queries, first, last, candidates, segment.forward, own.dense, best)
             return
         parts = segment.postings, segment.forward, allowed, own, best, np.zeros(2, np.int64)
-        kernels.search_postings(queries, first, last, cutoffs, shares, *parts)
+        kernels.search_postings(queries, first, last, cutoffs, mosts, *parts)
 
     if n <= QUERIES_A_TASK:
         answer(0, n)
@@ -90,27 +89,14 @@ def _kernels() -> ModuleType:
 
 def scratch(segment: Segment) -> Scratch:
     """Return this thread's memory for searching a segment; what one search left is used by the next."""
-    held: tuple[Segment, Scratch] | None = getattr(_OF_THREAD, "held", None)
-    if held is not None and held[0] is segment:
-        return held[1]
-    fitting = _fitting(segment, None if held is None else held[1])
-    _OF_THREAD.held = segment, fitting
-    return fitting
-
-
-def _fitting(segment: Segment, held: Scratch | None) -> Scratch:
     from lexiscope.index.bucket_kernels import WINDOW
-    from lexiscope.index.kernels import BLOCK
+    from lexiscope.index.read_kernels import BLOCK
 
-    rows, blocks = max(1, -(-len(segment) // WINDOW)) * WINDOW, -(-len(segment) // BLOCK)
-    sums, maxima, dense = held or (np.empty(0, np.uint16), np.empty(0, np.uint16), np.empty(0, np.float32))
-    return Scratch(_at_least(sums, rows), _at_least(maxima, blocks), _at_least(dense, segment.columns))
-
-
-def _at_least(array: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
-    """The first elements of an array of zeros, or of a new one where it is too short."""
-    whole = array if array.base is None else array.base
-    return whole[:size] if len(whole) >= size else np.zeros(size, array.dtype)[:]
+    held: Scratch | None = getattr(_OF_THREAD, "held", None)
+    if held is None or len(held.dense) < segment.columns:
+        sums, maxima = np.zeros(WINDOW, np.uint16), np.zeros(WINDOW // BLOCK, np.uint16)
+        held = _OF_THREAD.held = Scratch(sums, maxima, np.zeros(segment.columns, np.float32))
+    return held
 
 
 def _mask(chosen: Int32, n: int) -> UInt8:

@@ -163,8 +163,8 @@ class InvertedIndex:
         asked = as_queries(check_rows(queries, self.vocabulary_size))
         selection = None if only is None else self._selection(only)
         best: tuple[Int64, Float32] | None = None
-        for planned, cutoffs, shares in self._plans(k, recall, effort, np.diff(asked.pointers), selection):
-            found = search(planned, asked, k, cutoffs, shares)
+        for planned, cutoffs, mosts in self._plans(k, recall, effort, np.diff(asked.pointers), selection):
+            found = search(planned, asked, k, cutoffs, mosts)
             best = found if best is None else better_of(best, found)
         return best or no_hits(len(asked.pointers) - 1, k)
 
@@ -189,8 +189,8 @@ class InvertedIndex:
         selection = None if only is None else self._selection(only)
         lengths = np.array([0, *(most + 1 for most in TERMS[:-1])])  # one question of each class
         parts = [
-            Part(planned, cutoffs[:, None], shares[:, None])
-            for planned, cutoffs, shares in self._plans(k, recall, effort, lengths, selection)
+            Part(planned, cutoffs[:, None], mosts[:, None])
+            for planned, cutoffs, mosts in self._plans(k, recall, effort, lengths, selection)
         ]
         return Searcher(parts, k, self.vocabulary_size)
 
@@ -207,8 +207,8 @@ class InvertedIndex:
             planned = plan(part, None if selection is None else selection.rows[number])
             if planned is not None:
                 efforts = [effort] * len(lengths) if effort else part.segment.efforts_for(recall, k, lengths)
-                cutoffs, shares = np.array(efforts, np.float64).reshape(-1, 2).T.copy()
-                yield planned, cutoffs, shares
+                cutoffs, mosts = np.array(efforts, np.float64).reshape(-1, 2).T.copy()
+                yield planned, cutoffs, mosts
 
     def select(self, ids: npt.ArrayLike) -> Selection:
         """Look up ids once, for several searches with one filter; ids that are not live are passed over."""

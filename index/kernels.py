@@ -1,13 +1,14 @@
-"""Numba kernels of search: read the heaviest postings, rescore the rows that could be hits.
+"""Numba kernels of search: read the heaviest postings, keep the rows that could be hits, rescore these.
 
     bound(d) = Σ_t ⌈ s q_t b_t(d) ⌉    of the postings read; b_t(d) is the greatest weight in d's bucket
     unread   = Σ_t ⌈ s q_t b_t ⌉       b_t is the greatest weight of t that was not read
     s · score(d)  ≤  bound(d) + unread
 
-Bounds are whole numbers of 16 bits; s makes the greatest possible one fit. The rows of the greatest bounds
-are rescored exactly; the k-th best score is then a threshold, and every row whose bound, with a share of what
-was not read, still reaches it is rescored, too. The whole share makes the result exact, a smaller one
-approximate.
+Bounds are whole numbers of 16 bits; s makes the greatest possible one fit. One window of rows is read after
+the other, into the same sums, which so never leave the second-level cache. Of each window the rows are kept
+whose bounds are among the best so far; at the end the best of these are rescored exactly. The k-th best score
+is a threshold: where it is above the bound of every row that was not rescored, and what was not read, the
+answer is exact; else, if it has to be, everything is read again, and every row above the threshold rescored.
 
 Sources: score at a time with a cut-off, JASS (Lin & Trotman, ICTIR 2015); the threshold that makes it safe,
 MaxScore (Turtle & Flood 1995); windows whose accumulators fit the cache, SINDI (2025).
@@ -22,20 +23,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from lexiscope.index.arrays import Best, Forward, Postings, Queries, Scratch
-from lexiscope.index.bucket_kernels import WINDOW_BITS, weight_at
+from lexiscope.index.arrays import Best, Forward, Kept, Postings, Queries, Scratch
 from lexiscope.index.heap import offer, sort
-from lexiscope.index.jit import jit, prefetch
-from lexiscope.index.vectors import Float32, Float64, Int32, Int64, UInt8, UInt16
+from lexiscope.index.jit import jit
+from lexiscope.index.keep_kernels import PARTS, collect, count_bounds, reached
+from lexiscope.index.read_kernels import BLOCK, GREATEST, plan, read_window, windows_of
+from lexiscope.index.score_kernels import WAITING, offer_all, rescore, score_row, threshold_of
+from lexiscope.index.vectors import Float32, Float64, Int32, Int64, UInt8
 
-BLOCK = 64  # bounds that share a maximum
-GREATEST = 65_535  # bound
-BITS = 6  # of a bound, the last, that the histogram does not tell apart
-LINE = 32  # two-byte numbers in a cache line
-FETCHED = 3  # cache lines of a list that are fetched ahead; the processor guesses the others
-WAITING = 32  # rows fetched together
-MOST = 16  # rows rescored for a hit (of at least ten), more or less, where the answer may be approximate
-SLACK = 1e-5  # by which a float32 sum of products may be off
+FEWEST = 10  # hits; for fewer as many rows are kept as for so many
+SURE_HITS, SURE = 40, 4  # for an exact answer four rows a hit are kept, of at least forty
+ROOM = 8192  # rows that can be kept, at the least
 
 
 @jit
@@ -57,236 +55,47 @@ def positive(weights: Float32) -> bool:
 
 
 @jit
-def _locate(query_terms: Int32, terms: Int32) -> Int64:
-    """The number of each query term among the terms that occur, -1 where no row has it."""
-    slots = np.empty(len(query_terms), np.int64)
-    for position in range(len(query_terms)):
-        low, high = 0, len(terms)
-        while low < high:
-            middle = (low + high) >> 1
-            if terms[middle] < query_terms[position]:
-                low = middle + 1
-            else:
-                high = middle
-        found = low < len(terms) and terms[low] == query_terms[position]
-        slots[position] = low if found else -1
-    return slots
-
-
-@jit
-def _buckets(postings: Postings, slot: int, window: int, windows: int) -> tuple[int, int]:
-    """The first and the one after the last bucket of a term in a window."""
-    number = slot * windows + window
-    if slot < 0 or number + 1 >= len(postings.lists):
-        return 0, 0
-    return int(postings.lists[number]), min(int(postings.lists[number + 1]), len(postings.bounds))
-
-
-@jit
-def _scale(slots: Int64, query_weights: Float32, postings: Postings, windows: int) -> float:
-    """s: the sum of all terms' greatest products, each rounded up, fits 16 bits; 0 without products."""
-    total = 0.0
-    for position in range(len(slots)):
-        greatest = np.float32(0)
-        for window in range(windows):
-            first, last = _buckets(postings, slots[position], window, windows)
-            if first < last:
-                greatest = max(greatest, postings.bounds[first])
-        total += float(query_weights[position]) * float(greatest)
-    return max(1, GREATEST - len(slots)) / total if total > 0.0 else 0.0
-
-
-@jit
-def _fetch(slots: Int64, postings: Postings, windows: int) -> None:
-    """Have the memory of all terms on its way at once, in place of waiting for each in turn."""
-    for slot in slots:
-        prefetch(postings.lists, slot * windows)
-    for slot in slots:
-        for window in range(windows):
-            first, last = _buckets(postings, slot, window, windows)
-            if first < last:
-                prefetch(postings.bounds, first)
-                prefetch(postings.starts, first)
-    for slot in slots:
-        for window in range(windows):
-            first, last = _buckets(postings, slot, window, windows)
-            if first < last:
-                for line in range(FETCHED):
-                    prefetch(postings.places, np.int64(postings.starts[first]) + line * LINE)
-
-
-@jit
-def _read(
-    slots: Int64,
-    query_weights: Float32,
-    scale: float,
+def _search_best(
+    terms: Int32,
+    weights: Float32,
     cutoff: float,
+    wanted: int,
     postings: Postings,
-    window: int,
-    windows: int,
-    sums: UInt16,
-) -> tuple[int, int]:
-    """Add the products of at least `cutoff` to a window's sums.
-
-    Returns:
-        The most that the other products could add to a row, and how many postings were read.
-    """
-    unread, read = 0, 0
-    limit = len(postings.places)
-    for position in range(len(slots)):
-        first, last = _buckets(postings, slots[position], window, windows)
-        factor = float(query_weights[position]) * scale
-        for bucket in range(first, last):
-            product = factor * float(postings.bounds[bucket])
-            impact = min(int(product) + 1, GREATEST)
-            if product < cutoff:
-                unread += impact
-                break
-            begin = min(int(postings.starts[bucket]), limit)
-            end = min(int(postings.starts[bucket + 1]), limit)
-            for place in range(np.uint64(begin), np.uint64(end)):  # unsigned: no test for places below 0
-                sums[postings.places[place]] += np.uint16(impact)
-            read += end - begin
-    return unread, read
-
-
-@jit
-def _read_all(
-    slots: Int64,
-    query_weights: Float32,
-    scale: float,
-    cutoff: float,
-    postings: Postings,
+    forward: Forward,
     allowed: UInt8,
     scratch: Scratch,
-) -> tuple[int, int]:
-    """Read every window, and set the maxima of its blocks while its sums are in the cache.
+    kept: Kept,
+    scores: Float32,
+    rows: Int64,
+    work: Int64,
+) -> tuple[int, int, bool]:
+    """One query: keep the best bounds, rescore as many as there are hits, then all that could be better.
 
     Returns:
-        The most that was not read in any window, and all postings read.
+        The heap's size, its threshold, and whether that proves that no other row is a hit.
     """
-    windows = len(scratch.sums) >> WINDOW_BITS
-    unread, read = 0, 0
-    for window in range(windows):
-        begin, end = window << WINDOW_BITS, (window + 1) << WINDOW_BITS
-        sums, mask = scratch.sums[begin:end], allowed[begin:end]
-        missing, some = _read(slots, query_weights, scale, cutoff, postings, window, windows, sums)
-        unread, read = max(unread, missing), read + some
-        for row in range(len(mask)):  # none, where all rows are allowed
-            if mask[row] == 0:
-                sums[row] = 0
-        _set_maxima(sums, scratch.maxima[begin // BLOCK : end // BLOCK])
-    return unread, read
+    scale, unread, slots, factors = plan(terms, weights, cutoff, postings)
+    n = len(forward.pointers) - 1
+    count, missed, missing, read = collect(
+        slots, factors, cutoff, wanted, n, postings, allowed, scratch, kept
+    )
+    unread += missing
+    count_bounds(kept, count)
+    cut = reached(kept.histogram, len(scores))
+    size, first = rescore(cut, GREATEST + 1, kept, count, forward, scratch.dense, scores, rows, 0)
+    least = max(1, threshold_of(scores, size, scale) - unread)
+    size, second = rescore(least, cut, kept, count, forward, scratch.dense, scores, rows, size)
+    work[0] += read
+    work[1] += first + second
+    threshold = threshold_of(scores, size, scale)
+    return size, threshold, missed + unread < threshold
 
 
 @jit
-def _set_maxima(sums: UInt16, maxima: UInt16) -> None:
-    """The greatest bound of every block. A fixed count and no branch, so that it becomes vector code."""
-    for block in range(len(maxima)):
-        greatest = np.uint16(0)
-        for row in range(block * BLOCK, block * BLOCK + BLOCK):
-            greatest = max(greatest, sums[row])
-        maxima[block] = greatest
-
-
-@jit
-def _reached(histogram: Int64, wanted: int) -> int:
-    """A bound, at least 1, that so many of the counted have, or more; 1 where there are not so many."""
-    counted = 0
-    for part in range(len(histogram) - 1, 0, -1):
-        counted += histogram[part]
-        if counted >= wanted:
-            return part << BITS
-    return 1
-
-
-@jit
-def _cut(scratch: Scratch, wanted: int) -> int:
-    """A bound that `wanted` rows have, or a few more: by the blocks' maxima, then by the rows in those."""
-    histogram = np.zeros((GREATEST >> BITS) + 1, np.int64)
-    for block in range(len(scratch.maxima)):
-        histogram[scratch.maxima[block] >> BITS] += 1
-    least = _reached(histogram, wanted)
-    histogram[:] = 0
-    for block in range(len(scratch.maxima)):
-        if scratch.maxima[block] >= least:
-            for row in range(block * BLOCK, block * BLOCK + BLOCK):
-                histogram[scratch.sums[row] >> BITS] += 1
-    return max(least, _reached(histogram, wanted))
-
-
-@jit
-def _span(row: int, forward: Forward) -> tuple[int, int]:
-    """Where the terms of a row begin and end."""
-    begin = max(forward.pointers[row], 0)
-    return begin, max(min(forward.pointers[row + 1], len(forward.terms)), begin)
-
-
-@jit
-def score_row(row: int, forward: Forward, dense: Float32) -> np.float32:
-    """Σ_t q_t d_t over the terms of a row, ascending; `dense` holds the query."""
-    score = np.float32(0)
-    begin, end = _span(row, forward)
-    limit = np.uint64(len(dense))
-    for place in range(np.uint64(begin), np.uint64(end)):
-        term = np.uint64(forward.terms[place])
-        if term < limit:
-            score += dense[term] * weight_at(forward, row, place)
-    return score
-
-
-@jit
-def _offer_all(
-    waiting: Int64, count: int, forward: Forward, dense: Float32, scores: Float32, rows: Int64, size: int
-) -> int:
-    """Offer the exact scores of some rows, their memory fetched together; the heap's size."""
-    for number in range(count):
-        prefetch(forward.pointers, waiting[number])
-    for number in range(count):
-        begin, end = _span(waiting[number], forward)
-        for place in range(begin, end, LINE):
-            prefetch(forward.terms, place)
-            prefetch(forward.weights, place)
-    for number in range(count):
-        score = score_row(waiting[number], forward, dense)
-        if score > 0:
-            size = offer(scores, rows, size, score, waiting[number])
-    return size
-
-
-@jit
-def _rescore(
-    least: int, below: int, forward: Forward, scratch: Scratch, scores: Float32, rows: Int64, size: int
-) -> tuple[int, int]:
-    """Offer the exact scores of the rows with least ≤ bound < below; the heap's size, and how many rows."""
-    sums, rescored, count = scratch.sums, 0, 0
-    waiting = np.empty(WAITING, np.int64)
-    for block in range(len(scratch.maxima)):
-        if scratch.maxima[block] >= least:
-            for row in range(block * BLOCK, min(block * BLOCK + BLOCK, len(forward.pointers) - 1)):
-                if least <= sums[row] < below:
-                    waiting[count] = row
-                    count += 1
-                    if count == WAITING:
-                        size = _offer_all(waiting, count, forward, scratch.dense, scores, rows, size)
-                        rescored, count = rescored + count, 0
-    size = _offer_all(waiting, count, forward, scratch.dense, scores, rows, size)
-    return size, rescored + count
-
-
-@jit
-def _threshold(scores: Float32, size: int, scale: float) -> int:
-    """The least bound with which a row could still enter the heap."""
-    return int(float(scores[0]) * scale * (1.0 - SLACK)) if size == len(scores) else 1
-
-
-@jit
-def _search(
-    slots: Int64,
-    query_weights: Float32,
-    scale: float,
-    cutoff: float,
-    share: float,
+def _search_all(
+    terms: Int32,
+    weights: Float32,
+    least: int,
     postings: Postings,
     forward: Forward,
     allowed: UInt8,
@@ -294,22 +103,28 @@ def _search(
     scores: Float32,
     rows: Int64,
     work: Int64,
-) -> tuple[int, bool]:
-    """One query: read, rescore the best bounds, then all rows that could be better.
-
-    Returns:
-        The heap's size, and whether a row of which nothing was read could be a hit.
-    """
-    unread, read = _read_all(slots, query_weights, scale, cutoff, postings, allowed, scratch)
-    cut = _cut(scratch, len(scores))
-    size, first = _rescore(cut, GREATEST + 1, forward, scratch, scores, rows, 0)
-    least = _threshold(scores, size, scale) - int(share * unread)
-    if share < 1.0:
-        least = max(least, _cut(scratch, MOST * max(len(scores), 10)))
-    size, second = _rescore(max(least, 1), cut, forward, scratch, scores, rows, size)
-    work[0] += read
-    work[1] += first + second
-    return size, unread > 0 and _threshold(scores, size, scale) <= unread
+) -> int:
+    """One query: read everything, rescore every row with a bound of at least `least`; the heap's size."""
+    scale, _, slots, factors = plan(terms, weights, 0.0, postings)
+    n, size, waited = len(forward.pointers) - 1, 0, 0
+    waiting = np.empty(WAITING, np.int64)
+    for window in range(windows_of(n)):
+        base, here, _, read = read_window(slots, factors, 0.0, window, n, postings, allowed, scratch)
+        work[0] += read
+        for block in range((here + BLOCK - 1) // BLOCK):
+            if scratch.maxima[block] >= least:
+                for row in range(block * BLOCK, min(block * BLOCK + BLOCK, here)):
+                    if scratch.sums[row] >= least:
+                        waiting[waited] = base + row
+                        waited += 1
+                        if waited == WAITING:
+                            size = offer_all(waiting, waited, forward, scratch.dense, scores, rows, size)
+                            least = max(least, threshold_of(scores, size, scale))
+                            work[1] += waited
+                            waited = 0
+        scratch.sums[:] = 0
+    work[1] += waited
+    return offer_all(waiting, waited, forward, scratch.dense, scores, rows, size)
 
 
 @jit
@@ -318,7 +133,7 @@ def search_postings(
     first: int,
     last: int,
     cutoffs: Float64,
-    shares: Float64,
+    mosts: Float64,
     postings: Postings,
     forward: Forward,
     allowed: UInt8,
@@ -333,7 +148,7 @@ def search_postings(
         first: The first query to answer.
         last: The one after the last query to answer; threads share the arrays, each with queries of its own.
         cutoffs: (queries,) products below this part of the sum of all terms' greatest products are not read.
-        shares: (queries,) of what was not read, how much a row is granted: 1 makes the answer exact.
+        mosts: (queries,) how many rows a hit are kept, at least 1; inf where the answer is to be exact.
         postings: Of the segment.
         forward: The rows of the segment.
         allowed: (n,) 1 where a row may be a hit, or (0,) when all may.
@@ -341,24 +156,32 @@ def search_postings(
         best: Out.
         work: (2,) counts up the postings read and the rows rescored.
     """
-    windows, used = len(scratch.sums) >> WINDOW_BITS, len(scratch.maxima) * BLOCK
     for query in range(first, last):
         start, stop = queries.pointers[query], queries.pointers[query + 1]
-        weights = queries.weights[start:stop]
-        slots = _locate(queries.terms[start:stop], postings.terms)
-        _fetch(slots, postings, windows)
-        scale = _scale(slots, weights, postings, windows)
-        if scale == 0.0:
-            continue
+        terms, weights = queries.terms[start:stop], queries.weights[start:stop]
         for place in range(start, stop):
             scratch.dense[queries.terms[place]] = queries.weights[place]
         scores, rows = best.scores[query], best.ids[query]
-        parts = postings, forward, allowed, scratch, scores, rows, work
-        size, open_ = _search(slots, weights, scale, cutoffs[query] * GREATEST, shares[query], *parts)
-        scratch.sums[:used] = 0
-        if open_ and shares[query] >= 1.0:  # the cut-off left too much unread to be exact: read all
-            size, open_ = _search(slots, weights, scale, 0.0, 1.0, *parts)
-            scratch.sums[:used] = 0
+        exact, hits = np.isinf(mosts[query]), len(scores)
+        wanted = SURE * max(hits, SURE_HITS) if exact else int(mosts[query] * max(hits, FEWEST))
+        room = max(ROOM, 2 * wanted)
+        kept = Kept(np.empty(room, np.int64), np.empty(room, np.uint16), np.empty(PARTS, np.int64))
+        size, least, proven = _search_best(
+            terms,
+            weights,
+            cutoffs[query] * GREATEST,
+            max(wanted, hits),
+            postings,
+            forward,
+            allowed,
+            scratch,
+            kept,
+            scores,
+            rows,
+            work,
+        )
+        if exact and not proven:
+            size = _search_all(terms, weights, least, postings, forward, allowed, scratch, scores, rows, work)
         sort(scores, rows, size)
         for place in range(size):
             rows[place] = forward.ids[rows[place]]

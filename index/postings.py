@@ -41,4 +41,4 @@ def make_postings(forward: Forward) -> Postings:
     fill_buckets(forward, slots, greatest, windows, levels, starts[:-1].copy(), places, bounds)
     lists = np.searchsorted(used, np.arange(len(terms) * windows + 1) * LEVELS)
     narrow = lists.astype(np.uint32), starts.astype(np.uint32)  # a segment has fewer than 2³² weights
-    return Postings(terms.astype(np.int32), *narrow, bounds, places)
+    return Postings(terms.astype(np.int32), greatest[terms], *narrow, bounds, places)

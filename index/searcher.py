@@ -23,7 +23,7 @@ class Part(NamedTuple):
 
     planned: Plan
     cutoffs: Float64  # (classes of length, 1)
-    shares: Float64
+    mosts: Float64
 
 
 class Searcher:
@@ -50,8 +50,8 @@ class Searcher:
         query = self._query(terms, weights)
         number = bisect_left(TERMS, len(terms))
         best: tuple[Int64, Float32] | None = None
-        for planned, cutoffs, shares in self._parts:
-            found = search(planned, query, self._k, cutoffs[number], shares[number])
+        for planned, cutoffs, mosts in self._parts:
+            found = search(planned, query, self._k, cutoffs[number], mosts[number])
             best = found if best is None else better_of(best, found)
         ids, scores = best or no_hits(1, self._k)
         return ids[0], scores[0]

@@ -54,6 +54,7 @@ class Segment:
     row_weights: Float32 | UInt8  # (nnz,)
     row_scales: Float32  # (n,) of weights in bytes; (0,) otherwise
     terms: Int32  # (T,) ascending
+    term_tops: Float32  # (T,)
     bucket_lists: UInt32  # (T · windows + 1,)
     bucket_starts: UInt32  # (B + 1,)
     bucket_bounds: Float32  # (B,)
@@ -78,7 +79,12 @@ class Segment:
     def postings(self) -> Postings:
         """What the kernels read by term."""
         return Postings(
-            self.terms, self.bucket_lists, self.bucket_starts, self.bucket_bounds, self.posting_places
+            self.terms,
+            self.term_tops,
+            self.bucket_lists,
+            self.bucket_starts,
+            self.bucket_bounds,
+            self.posting_places,
         )
 
     @cached_property
@@ -129,6 +135,7 @@ class Segment:
             and len(self.row_terms) == len(self.row_weights) == self.row_pointers[-1]
             and len(self.row_scales) == (len(self.ids) if self.weights == "uint8" else 0)
             and lists == len(self.terms) * max(1, -(-len(self.ids) // NARROW))
+            and len(self.term_tops) == len(self.terms)
             and len(self.bucket_starts) == len(self.bucket_bounds) + 1
             and self.bucket_lists[-1] == len(self.bucket_bounds)
             and len(self.posting_places) == len(self.row_terms) == self.bucket_starts[-1]
@@ -147,6 +154,7 @@ ARRAYS: dict[str, tuple[type[np.generic], ...]] = {
     "row_weights": (np.float32, np.uint8),
     "row_scales": (np.float32,),
     "terms": (np.int32,),
+    "term_tops": (np.float32,),
     "bucket_lists": (np.uint32,),
     "bucket_starts": (np.uint32,),
     "bucket_bounds": (np.float32,),
@@ -176,6 +184,7 @@ def build_segment(ids: Int64, rows: Rows, weights: Weights = "float32") -> Segme
         row_weights=forward.weights,
         row_scales=forward.scales,
         terms=frozen(postings.terms, np.int32),
+        term_tops=frozen(postings.tops, np.float32),
         bucket_lists=frozen(postings.lists, np.uint32),
         bucket_starts=frozen(postings.starts, np.uint32),
         bucket_bounds=frozen(postings.bounds, np.float32),

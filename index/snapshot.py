@@ -1,7 +1,7 @@
 """Between manifest and memory: opens and writes the segments of a folder, and sweeps what is left over.
 
 FOLDER/manifest.json
-FOLDER/segments/<number>/{ids,row_*,terms,bucket_*,posting_*,efforts}.npy    written once
+FOLDER/segments/<number>/{ids,row_*,term*,bucket_*,posting_*,efforts}.npy    written once
 FOLDER/segments/<number>/deleted-<generation>.npy                          rows marked as deleted
 """
 
@@ -121,7 +121,7 @@ def open_rows(folder: Path, entry: SegmentEntry, columns: int) -> tuple[Int64, R
 
 
 def _open_segment(place: Path, entry: SegmentEntry, columns: int) -> Segment:
-    if "bucket_lists.npy" not in entry.files:  # format 1 stored other postings
+    if "term_tops.npy" not in entry.files:  # formats 1 and 2 stored other postings
         return build_segment(*_rows(place, columns))
     arrays = {name: open_array(place / f"{name}.npy", dtypes) for name, dtypes in ARRAYS.items()}
     segment = Segment(**arrays, columns=columns)  # type: ignore[arg-type]

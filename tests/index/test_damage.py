@@ -163,8 +163,8 @@ def test_a_broken_manifest(folder: Path) -> None:
 
 def test_a_manifest_of_a_newer_version(folder: Path) -> None:
     path = folder / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 3, "something": "new"}))
-    with pytest.raises(IndexFolderError, match="version 3, newer than 2: upgrade"):
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 4, "something": "new"}))
+    with pytest.raises(IndexFolderError, match="version 4, newer than 3: upgrade"):
         Collection.open(folder)
 
 
@@ -249,7 +249,7 @@ def test_an_index_of_the_first_format_is_read_and_written_anew(folder: Path, hel
     wide = now.index.parts[0].segment.row_terms.astype(np.int32)
     files["row_terms.npy"] = asdict(write_array(place / "row_terms.npy", wide))
     for name in ARRAYS:
-        if name.startswith(("bucket_", "posting_")) or name in ("row_scales", "efforts"):
+        if name.startswith(("bucket_", "posting_", "term_")) or name in ("row_scales", "efforts"):
             (place / f"{name}.npy").unlink()
             del files[f"{name}.npy"]
     del manifest["weights"], manifest["format_version"], manifest["checksum"]

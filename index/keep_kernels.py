@@ -1,0 +1,114 @@
+"""Numba kernels that keep the rows of the greatest bounds, window by window, without a heap.
+
+A histogram of all blocks' maxima says what bound so many rows reach at least; rows below it need not be kept.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lexiscope.index.arrays import Kept, Postings, Scratch
+from lexiscope.index.jit import jit
+from lexiscope.index.read_kernels import BLOCK, GREATEST, fetch, read_window, windows_of
+from lexiscope.index.vectors import Float64, Int64, UInt8
+
+BITS = 6  # of a bound, the last, that the histogram does not tell apart
+PARTS = (GREATEST >> BITS) + 1  # of the histogram
+
+
+@jit
+def reached(histogram: Int64, wanted: int) -> int:
+    """A bound, at least 1, that so many of the counted have, or more; 1 where there are not so many."""
+    counted = 0
+    for part in range(len(histogram) - 1, 0, -1):
+        counted += histogram[part]
+        if counted >= wanted:
+            return part << BITS
+    return 1
+
+
+@jit
+def count_bounds(kept: Kept, count: int) -> None:
+    """Make the histogram that of the bounds kept."""
+    kept.histogram[:] = 0
+    for place in range(count):
+        kept.histogram[kept.bounds[place] >> BITS] += 1
+
+
+@jit
+def _leave_best(kept: Kept, count: int, wanted: int) -> tuple[int, int, int]:
+    """Of the rows kept leave the wanted many of the greatest bounds.
+
+    Returns:
+        How many are left, a bound that all of them have, and the greatest that was dropped.
+    """
+    count_bounds(kept, count)
+    least = reached(kept.histogram, wanted)
+    room = wanted - kept.histogram[(least >> BITS) + 1 :].sum()  # for those that hardly reach it
+    left, dropped = 0, 0
+    for place in range(count):
+        bound = kept.bounds[place]
+        hardly = bound >> BITS == least >> BITS
+        if bound >= least and (room > 0 or not hardly):
+            kept.rows[left], kept.bounds[left] = kept.rows[place], bound
+            left += 1
+            room -= int(hardly)
+        else:
+            dropped = max(dropped, int(bound))
+    return left, least, dropped
+
+
+@jit
+def _keep(
+    base: int, rows: int, least: int, wanted: int, scratch: Scratch, kept: Kept, count: int
+) -> tuple[int, int, int]:
+    """Keep those of a window's rows with bounds of at least `least`; of too many the best.
+
+    Returns:
+        How many rows are kept now, the bound to reach from now on, and the greatest that was dropped.
+    """
+    dropped = 0
+    for block in range((rows + BLOCK - 1) // BLOCK):
+        if scratch.maxima[block] >= least:
+            for row in range(block * BLOCK, min(block * BLOCK + BLOCK, rows)):
+                if scratch.sums[row] >= least:
+                    if count == len(kept.rows):
+                        count, bound, lost = _leave_best(kept, count, wanted)
+                        least, dropped = max(least, bound), max(dropped, lost)
+                    kept.rows[count], kept.bounds[count] = base + row, scratch.sums[row]
+                    count += 1
+    return count, least, dropped
+
+
+@jit
+def collect(
+    slots: Int64,
+    factors: Float64,
+    cutoff: float,
+    wanted: int,
+    n: int,
+    postings: Postings,
+    allowed: UInt8,
+    scratch: Scratch,
+    kept: Kept,
+) -> tuple[int, int, int, int]:
+    """Read every window, and keep the wanted many rows of the greatest bounds.
+
+    Returns:
+        How many rows are kept, the greatest bound that any other row can have, the most that was not read in
+        any window, and all postings read.
+    """
+    maxima = np.zeros_like(kept.histogram)  # of all blocks: in each a row has that bound
+    count, least, dropped, unread, read = 0, 1, 0, 0, 0
+    fetch(slots, postings, windows_of(n))
+    for window in range(windows_of(n)):
+        base, rows, missing, some = read_window(slots, factors, cutoff, window, n, postings, allowed, scratch)
+        unread, read = max(unread, missing), read + some
+        for block in range((rows + BLOCK - 1) // BLOCK):
+            maxima[scratch.maxima[block] >> BITS] += 1
+        least = max(least, reached(maxima, wanted))
+        count, least, lost = _keep(base, rows, least, wanted, scratch, kept, count)
+        dropped = max(dropped, lost)
+        scratch.sums[:] = 0
+    count, bound, lost = _leave_best(kept, count, wanted)
+    return count, max(dropped, lost, max(least, bound) - 1), unread, read
