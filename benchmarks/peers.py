@@ -52,6 +52,19 @@ class Lexiscope:
             yield "exact" if recall is None else f"recall {recall}", lambda t, w, s=search: s(t, w)[0]
 
 
+class LexiscopeByEffort(Lexiscope):
+    """The same, with its parameters tried on the queries as every other peer's are."""
+
+    def settings(self) -> Iterator[tuple[str, Ask]]:
+        """See `Peer`."""
+        from lexiscope.index.effort import Effort
+
+        for cutoff in (0.02, 0.014, 0.01, 0.007, 0.005, 0.003):
+            for most in (2, 3, 4, 6, 10):
+                search = self.index.searcher(self.k, effort=Effort(cutoff, most))
+                yield f"cut-off {cutoff} most {most}", lambda t, w, s=search: s(t, w)[0]
+
+
 class Seismic:
     """pyseismic-lsr (Rust): blocks with summaries."""
 
@@ -217,6 +230,7 @@ class Scipy:
 
 PEERS: dict[str, Callable[[int], Peer]] = {
     "lexiscope": Lexiscope,
+    "lexiscope by effort": LexiscopeByEffort,
     "lexiscope float32": lambda k: Lexiscope(k, "float32"),
     "seismic 250": lambda k: Seismic(k, 250),
     "seismic 500": lambda k: Seismic(k, 500),

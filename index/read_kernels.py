@@ -27,9 +27,9 @@ def _locate(query_terms: Int32, terms: Int32) -> Int64:
     """
     slots = np.empty(len(query_terms), np.int64)
     n = len(terms)
-    missing = np.int64(terms[n - 1]) + 1 - n if n > 0 else 0
+    missing = int(terms[n - 1]) + 1 - n if n > 0 else 0
     for position in range(len(query_terms)):
-        term = np.int64(query_terms[position])
+        term = int(query_terms[position])
         low, high = max(0, term - missing), min(term + 1, n)
         while low < high:
             middle = (low + high) >> 1
