@@ -6,7 +6,7 @@ import numpy as np
 
 from lexiscope.index.arrays import Forward
 from lexiscope.index.jit import jit
-from lexiscope.index.vectors import Float32, Int32, Int64, UInt8, UInt16
+from lexiscope.index.vectors import Float32, Int32, Int64, UInt8, UInt16, UInt32
 
 WINDOW_BITS = 16
 WINDOW = 1 << WINDOW_BITS  # rows: a place among them fits two bytes
@@ -53,60 +53,58 @@ def count_terms(forward: Forward, holders: Int64, greatest: Float32) -> None:
 
 
 @jit
-def _level(weight: np.float32, greatest: np.float32) -> int:
-    """The level of a weight among those of its term: 0 is the heaviest."""
-    part = int(LEVELS * (weight / greatest))
-    return LEVELS - 1 - min(part, LEVELS - 1)
+def _level(weight: np.float32, factor: np.float32) -> int:
+    """The level of a weight, 0 the heaviest; the greatest of its term times `factor` is LEVELS."""
+    return LEVELS - 1 - min(int(weight * factor), LEVELS - 1)
 
 
 @jit
-def count_levels(forward: Forward, slots: Int32, greatest: Float32, windows: int, counts: Int64) -> None:
-    """Count the postings of each term in each window by level.
+def count_levels(
+    forward: Forward, first: int, last: int, slots: Int32, factors: Float32, counts: UInt32
+) -> None:
+    """Count the postings of each term in some rows by level.
 
     Args:
         forward: the rows.
+        first: of the rows.
+        last: the one after the last.
         slots: (V,) the number of each term among those that occur.
-        greatest: (V,) the greatest weight of each term.
-        windows: how many windows the rows take.
-        counts: (T · windows · LEVELS,) out; comes as zeros.
+        factors: (V,) LEVELS by the greatest weight of each term.
+        counts: (T · LEVELS,) out; comes as zeros.
     """
-    for row in range(len(forward.pointers) - 1):
-        window = row >> WINDOW_BITS
+    for row in range(first, last):
         for place in range(forward.pointers[row], forward.pointers[row + 1]):
             term = forward.terms[place]
-            level = _level(weight_at(forward, row, place), greatest[term])
-            counts[(np.int64(slots[term]) * windows + window) * LEVELS + level] += 1
+            counts[slots[term] * LEVELS + _level(weight_at(forward, row, place), factors[term])] += 1
 
 
 @jit
 def fill_buckets(
     forward: Forward,
+    first: int,
+    last: int,
     slots: Int32,
-    greatest: Float32,
-    windows: int,
-    buckets: Int64,
-    ends: Int64,
+    factors: Float32,
+    ends: UInt32,
     places: UInt16,
     bounds: Float32,
 ) -> None:
-    """Put each posting into its bucket.
+    """Put each posting of a window into its bucket.
 
     Args:
-        forward: As slots, greatest and windows: see `count_levels`.
+        forward: As slots and factors: see `count_levels`.
+        first: the window's first row.
+        last: the one after its last.
         slots: (V,).
-        greatest: (V,).
-        windows: how many windows the rows take.
-        buckets: (T · windows · LEVELS,) the number of the bucket of each level that has postings.
-        ends: (B,) comes as the first posting of each bucket, leaves as the one after its last.
-        places: (nnz,) out.
-        bounds: (B,) out; comes as zeros.
+        factors: (V,).
+        ends: (T · LEVELS,) comes as the first posting of each bucket, leaves as the one after its last.
+        places: (nnz,) out, of all windows.
+        bounds: (T · LEVELS,) out; comes as zeros.
     """
-    for row in range(len(forward.pointers) - 1):
-        window = row >> WINDOW_BITS
+    for row in range(first, last):
         for place in range(forward.pointers[row], forward.pointers[row + 1]):
             term, weight = forward.terms[place], weight_at(forward, row, place)
-            slot = np.int64(slots[term]) * windows + window
-            bucket = buckets[slot * LEVELS + _level(weight, greatest[term])]
-            places[ends[bucket]] = row & (WINDOW - 1)
+            bucket = slots[term] * LEVELS + _level(weight, factors[term])
+            places[ends[bucket]] = row - first
             ends[bucket] += 1
             bounds[bucket] = max(bounds[bucket], weight)

@@ -15,8 +15,9 @@ from dataclasses import replace
 import numpy as np
 
 from lexiscope.index.arrays import as_queries, no_hits
+from lexiscope.index.cores import over_cores
 from lexiscope.index.effort import COLUMNS, EXACT, HITS, TERMS, Effort
-from lexiscope.index.executor import over_cores, scratch
+from lexiscope.index.executor import QUERIES_A_TASK, scratch
 from lexiscope.index.segment import Segment
 from lexiscope.index.vectors import Float32, Int64, Rows, concatenate, frozen
 
@@ -117,7 +118,7 @@ class _Group:
             search_postings(self.queries, first, last, cutoffs, mosts, *parts)
             works.append(work)
 
-        over_cores(ask, n)
+        over_cores(ask, n, QUERIES_A_TASK)
         read, rescored = np.sum(works, axis=0)
         a_row = _ROW + 3 * segment.nnz / len(segment)
         fixed = _ASK + _WINDOW * -(-len(segment) // WINDOW)

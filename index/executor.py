@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from types import ModuleType
 from typing import NamedTuple
@@ -13,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lexiscope.index.arrays import Best, Queries, Scratch, no_hits
+from lexiscope.index.cores import over_cores
 from lexiscope.index.segment import LiveSegment, Segment
 from lexiscope.index.vectors import Float32, Float64, Int32, Int64, UInt8, frozen
 
@@ -76,7 +74,7 @@ def search(planned: Plan, queries: Queries, k: int, cutoffs: Float64, mosts: Flo
     if n <= QUERIES_A_TASK:
         answer(0, n)
     else:
-        over_cores(answer, n)
+        over_cores(answer, n, QUERIES_A_TASK)
     return best
 
 
@@ -103,33 +101,6 @@ def _mask(chosen: Int32, n: int) -> UInt8:
     mask = np.zeros(n, np.uint8)
     mask[chosen] = 1
     return frozen(mask, np.uint8)
-
-
-def over_cores(task: Callable[[int, int], None], n: int) -> None:
-    """Run the task over 0 … n - 1 in as many threads as there are cores; the kernels hold no GIL.
-
-    Threads of ours rather than numba's prange: the same kernel serves one query and a thousand, and several
-    callers may search at the same time, which numba's built-in threading layer does not survive.
-    """
-    tasks = (n + QUERIES_A_TASK - 1) // QUERIES_A_TASK
-    workers = min(cores(), tasks) if tasks > 1 else 1
-    if workers == 1:
-        task(0, n)
-        return
-    with ThreadPoolExecutor(workers, thread_name_prefix="lexiscope-search") as pool:
-        futures = [
-            pool.submit(task, first, min(first + QUERIES_A_TASK, n)) for first in range(0, n, QUERIES_A_TASK)
-        ]
-        for future in futures:
-            future.result()
-
-
-def cores() -> int:
-    """Return how many cores this process may use: NUMBA_NUM_THREADS or, without it, the affinity mask."""
-    asked = os.environ.get("NUMBA_NUM_THREADS", "")
-    if asked.isdigit() and int(asked) > 0:
-        return int(asked)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def better_of(one: tuple[Int64, Float32], other: tuple[Int64, Float32]) -> tuple[Int64, Float32]:

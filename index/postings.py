@@ -9,15 +9,21 @@ Windows: SINDI, 2025.)
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from lexiscope.index.arrays import Forward, Postings
+from lexiscope.index.cores import over_cores
+
+_LEAST = np.float32(1e-36)  # the number of levels by this is still a float32
 
 
 def make_postings(forward: Forward) -> Postings:
     """Sort rows into buckets: passes that count, and one that fills; all postings are never sorted.
 
-    Beside its result it needs memory for 16 numbers a term and window, however many postings there are.
+    Windows are independent of one another, so that all cores share them. Beside the result it takes memory
+    for three numbers a term, window and level, however many postings there are.
 
     Args:
         forward: the rows.
@@ -28,17 +34,34 @@ def make_postings(forward: Forward) -> Postings:
     holders, greatest = np.zeros(width, np.int64), np.zeros(width, np.float32)
     count_terms(forward, holders, greatest)
     terms = np.flatnonzero(holders)
-    slots = np.zeros(width, np.int32)
+    slots, factors = np.zeros(width, np.int32), np.zeros(width, np.float32)
     slots[terms] = np.arange(len(terms))
-    windows = max(1, -(-(len(forward.pointers) - 1) // WINDOW))
-    levels = np.zeros(len(terms) * windows * LEVELS, np.int64)
-    count_levels(forward, slots, greatest, windows, levels)
-    used = np.flatnonzero(levels)
-    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(levels[used])])
-    levels[used] = np.arange(len(used))
+    factors[terms] = LEVELS / np.maximum(greatest[terms], _LEAST)
+    n = len(forward.pointers) - 1
+    windows = max(1, -(-n // WINDOW))
+
+    def of_each(work: Callable[[int, int, int], None]) -> None:
+        def some(first: int, last: int) -> None:
+            for window in range(first, last):
+                work(window, window * WINDOW, min((window + 1) * WINDOW, n))
+
+        over_cores(some, windows, 1)
+
+    shape = windows, len(terms), LEVELS
+    counts = np.zeros((windows, len(terms) * LEVELS), np.uint32)
+    of_each(lambda w, first, last: count_levels(forward, first, last, slots, factors, counts[w]))
+    by_term = np.ascontiguousarray(counts.reshape(shape).transpose(1, 0, 2))
+    used = by_term > 0
+    firsts = np.cumsum(by_term, dtype=np.uint32).reshape(used.shape) - by_term  # fewer than 2³² weights
+    ends = firsts.transpose(1, 0, 2).copy().reshape(counts.shape)
     places = np.empty(len(forward.terms), np.uint16)
-    bounds = np.zeros(len(used), np.float32)
-    fill_buckets(forward, slots, greatest, windows, levels, starts[:-1].copy(), places, bounds)
-    lists = np.searchsorted(used, np.arange(len(terms) * windows + 1) * LEVELS)
-    narrow = lists.astype(np.uint32), starts.astype(np.uint32)  # a segment has fewer than 2³² weights
-    return Postings(terms.astype(np.int32), greatest[terms], *narrow, bounds, places)
+    greatest_of = np.zeros(counts.shape, np.float32)
+    of_each(
+        lambda w, first, last: fill_buckets(
+            forward, first, last, slots, factors, ends[w], places, greatest_of[w]
+        )
+    )
+    bounds = greatest_of.reshape(shape).transpose(1, 0, 2)[used]
+    lists = np.concatenate([[0], np.cumsum(used.sum(axis=2).ravel())]).astype(np.uint32)
+    starts = np.append(firsts[used], np.uint32(len(places)))
+    return Postings(terms.astype(np.int32), greatest[terms], lists, starts, bounds, places)

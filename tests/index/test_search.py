@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_array, csr_array
 
 from lexiscope.errors import InvalidValue, LexiscopeError, UnknownDocument, VocabularyMismatch
-from lexiscope.index import InvertedIndex, bucket_kernels, executor, kernels
+from lexiscope.index import InvertedIndex, bucket_kernels, cores, executor, kernels
 from lexiscope.index.arrays import as_queries, no_hits
 from lexiscope.index.brute_force import search_brute_force
 from lexiscope.index.effort import EXACT
@@ -131,7 +131,7 @@ def test_one_term_and_the_last_term() -> None:
 
 def test_many_queries_over_threads_equal_one_by_one(helpers, monkeypatch) -> None:
     monkeypatch.setenv("NUMBA_NUM_THREADS", "3")
-    assert executor.cores() == 3
+    assert cores.cores() == 3
     rows, queries = helpers.rows(300), helpers.rows(5 * executor.QUERIES_A_TASK + 3, seed=1)
     index = InvertedIndex.build(rows)
     ids, scores = index.search(queries, 4)
