@@ -79,14 +79,19 @@ class PictureBatches:
         return self._teacher(self.maps, rows, theta, kept)
 
     def _chance(self, n: int, step: int) -> tuple[Tensor, Tensor | None, torch.Generator]:
-        """Crops and patches of a step; drawn on the CPU, for the same numbers on any device."""
-        generator = torch.Generator().manual_seed(step * world() + rank())
-        theta = random_boxes(n, smallest=self.smallest, generator=generator)
+        """Crops and patches of a step, and the source of colours.
+
+        All processes draw for all rows and take their own, so that together they see what one alone would;
+        on the CPU, for the same numbers on any device.
+        """
+        generator = torch.Generator().manual_seed(step)
+        theta = random_boxes(n * world(), smallest=self.smallest, generator=generator)[rank() :: world()]
         kept = None
         if self.keep < 1:
             patches = self.grid[0] * self.grid[1]
-            order = torch.rand(n, patches, generator=generator).argsort(dim=1)
+            order = torch.rand(n * world(), patches, generator=generator)[rank() :: world()].argsort(dim=1)
             kept = order[:, : max(1, round(self.keep * patches))].to(self.device)
+        generator.manual_seed(step * world() + rank())
         return theta.to(self.device), kept, generator
 
     def _teacher(

@@ -138,6 +138,7 @@ class _Run:
         vision, to_teacher = self._vision(corpus)
         text, rows = make_text(self.recipe.text, self._language(corpus))
         vocabulary, spoken, literal = self._lexicon(corpus)
+        torch.manual_seed(self.recipe.seed)  # whatever stages, and in how many processes, went before
         model = make_model(self.recipe, vocabulary, spoken, vision, text, rows, literal)
         if to_teacher is not None:
             model.vision_head.neck.load_state_dict(to_teacher.state_dict())
