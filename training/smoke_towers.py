@@ -26,7 +26,8 @@ WIDTH = 64
 SIDE = 64  # pixels
 _TOKENS = 800
 _CLIP_STEPS = 100
-_CAUSAL_STEPS = 200
+_CAUSAL_STEPS = 120
+_ASKED_STEPS = 80  # more, where the prompt asks for something
 _MASKED_STEPS = 100
 _QUIET = 4.0
 _SAID = 2  # terms that a position says out loud, on average
@@ -151,7 +152,7 @@ def _speak(language: LanguageModel, texts: Sequence[str]) -> None:
     windows = language.windows(texts)
     asks = not language.config.prompt.endswith(SLOT)
     optimizer = torch.optim.AdamW(language.parameters(), lr=3e-3)
-    for step in range(_CAUSAL_STEPS):
+    for step in range(_CAUSAL_STEPS + asks * _ASKED_STEPS):
         part = windows.rows(torch.from_numpy(epoch_rows(step, 32, len(windows.ids), 0)))
         states = language(part.ids, part.mask)
         before = part.mask[:, 1:] & (part.literal | part.pooled)[:, 1:]
