@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from lexiscope.sparse_encoders import EncoderConfig
 
-Adapter = Literal["linear", "attention", "copied"]
+Adapter = Literal["linear", "attention", "copied", "none"]
 
 
 @dataclass(frozen=True)

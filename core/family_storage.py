@@ -86,7 +86,7 @@ def load_family(folder: Path) -> FamilyModel:
             idf=weights["idf"],
             **_towers(config, folder),
         )
-        _fill(model, weights)
+        fill(model, weights)
     except (KeyError, TypeError, RuntimeError, AttributeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(f"{folder}: configuration and weights do not fit ({reason})") from error
@@ -116,8 +116,16 @@ def _tokenizer(folder: Path) -> Any:  # noqa: ANN401
     return AutoTokenizer.from_pretrained(str(folder))
 
 
-def _fill(model: FamilyModel, weights: dict[str, Tensor]) -> None:
-    """Load weights; a tensor that is missing must be tied to one that is there."""
+def fill(model: FamilyModel, weights: dict[str, Tensor]) -> None:
+    """Load a folder's weights; a tensor that is missing must be tied to one that is there.
+
+    Args:
+        model: of the same shape as the one that was saved.
+        weights: by name, without those of `dense/`.
+
+    Raises:
+        RuntimeError: they do not fit.
+    """
     missing, unexpected = model.load_state_dict(weights, strict=False)
     own = dict(model.state_dict())
     filled = {own[name].data_ptr() for name in weights if name in own}

@@ -105,8 +105,10 @@ class CodebookProjector(nn.Module):
     Args:
         width: of the states.
         rows: (V, code_width) start of the codebook.
-        adapter: "linear"; "attention", LexVLA's one block of self-attention and two MLPs; or "copied", the
-            modules in `copied` (LexLIP starts a picture's head as a copy of the text's).
+        adapter: "linear"; "attention", LexVLA's one block of self-attention and two MLPs; "copied", the
+            modules in `copied` (LexLIP starts a picture's head as a copy of the text's); or "none", where the
+            states and the rows are of one space, z·Zᵀ alone (LexVLA's text: a model's last states on rows
+            made from its own output layer).
         frozen: whether the codebook stays as it is.
         copied: modules for "copied", from code_width to code_width.
     """
@@ -116,7 +118,7 @@ class CodebookProjector(nn.Module):
         width: int,
         rows: Tensor,
         *,
-        adapter: Literal["linear", "attention", "copied"] = "linear",
+        adapter: Literal["linear", "attention", "copied", "none"] = "linear",
         frozen: bool = False,
         copied: Sequence[nn.Module] = (),
     ) -> None:
@@ -130,13 +132,13 @@ class CodebookProjector(nn.Module):
                 nn.GELU(),
                 nn.Linear(code_width, code_width),
             )
-        elif adapter == "copied" and width == code_width:
+        elif adapter == "none" or (adapter == "copied" and width == code_width):
             self.project = nn.Identity()
         else:
             self.project = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, code_width))
         self.after = nn.Sequential(*copied)
         self.codebook = nn.Parameter(rows.detach().clone().float(), requires_grad=not frozen)
-        self.bias = nn.Parameter(torch.zeros(len(rows)))
+        self.bias = None if adapter == "none" else nn.Parameter(torch.zeros(len(rows)))
 
     def forward(self, states: Tensor) -> Tensor:
         """States (n, positions, width) to logits (n, positions, V)."""

@@ -174,6 +174,12 @@ def _projector(
         raise RecipeError(
             f'{name}.adapter = "copied": a causal language model has no head to copy; use "linear"'
         )
+    of_text = name != "picture" and recipe.dense is None and text.width == rows.shape[1]
+    if side.adapter == "none" and not of_text:
+        raise RecipeError(
+            f'{name}.adapter = "none": only a language model\'s own states are in the space of its output '
+            'rows; use "linear"'
+        )
     return ProjectorConfig(rows.shape[1], side.adapter, side.freeze_codebook)
 
 

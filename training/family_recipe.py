@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from lexiscope.family_config import Adapter
 from lexiscope.head import Activation, Pooling
 from lexiscope.sparse_encoders import INFERENCE_FREE, EncoderKind, LiteralRule
 from lexiscope.training.sections import AugmentSection, ScheduleSection, Section
@@ -92,7 +93,7 @@ class SideSection(Section):
     quality: bool = False
     trained: bool = False
     codebook: Literal["tower", "own"] = "tower"  # the language model's output layer, or one started from it
-    adapter: Literal["linear", "attention", "copied"] = "linear"  # for codebook = "own"
+    adapter: Adapter = "linear"  # for codebook = "own"
     freeze_codebook: bool = False
 
     def rules(self) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from lexiscope.clip_tower import ClipTower
 from lexiscope.errors import RecipeError
 from lexiscope.family import FamilyModel
 from lexiscope.training.development import lexical_encoder, on_development, on_rows
-from lexiscope.training.distributed import leave, rank, start, wait
+from lexiscope.training.distributed import leave, rank, wait
+from lexiscope.training.distributed import start as join
 from lexiscope.training.family_assemble import make_family
 from lexiscope.training.family_card import family_card
 from lexiscope.training.family_draw import PictureDraw, TextDraw
@@ -23,13 +24,17 @@ from lexiscope.training.loop import fit
 from lexiscope.training.lora import add_lora, merge
 from lexiscope.training.rows import Rows, open_rows
 from lexiscope.training.schedules import schedule
+from lexiscope.training.start import begin_family
 from lexiscope.training.webdataset import open_captioned
 
 STAGE = "family"
+_START = "start.txt"  # beside the checkpoint
 _COUNTED = 200_000  # documents that document frequencies are counted in
 
 
-def run_family(recipe: FamilyRecipe, *, data: Path, out: Path, resume: bool) -> Path:
+def run_family(
+    recipe: FamilyRecipe, *, data: Path, out: Path, resume: bool, start: Path | str | None = None
+) -> Path:
     """Train a method.
 
     Args:
@@ -37,6 +42,8 @@ def run_family(recipe: FamilyRecipe, *, data: Path, out: Path, resume: bool) -> 
         data: folder that file names are relative to.
         out: folder for checkpoints, logs and the model.
         resume: go on where an earlier run into `out` stopped.
+        start: a trained model to begin with (`lexiscope.training.start.begin_family`); None begins with the
+            recipe's towers. A resumed run remembers it.
 
     Returns:
         The folder of the trained model.
@@ -48,23 +55,42 @@ def run_family(recipe: FamilyRecipe, *, data: Path, out: Path, resume: bool) -> 
     """
     if (out / STAGE / "checkpoint").exists() and not resume:
         raise RecipeError(f"{out}: holds an earlier run; go on with it (--resume), or name another --out")
-    device = start()
+    start = _remembered(out / STAGE / _START, start, resume)
+    device = join()
     try:
         torch.manual_seed(recipe.seed)
-        return _trained(recipe, data, out, resume, device)
+        return _trained(recipe, data, out, resume, device, start)
     finally:
         leave()
 
 
-def _trained(recipe: FamilyRecipe, data: Path, out: Path, resume: bool, device: torch.device) -> Path:
+def _remembered(note: Path, start: Path | str | None, resume: bool) -> Path | str | None:
+    """What a run began with; checkpoints do not hold what is not trained, which came from there."""
+    if resume and start is None and note.is_file():
+        return note.read_text(encoding="utf-8")
+    return start
+
+
+def _trained(
+    recipe: FamilyRecipe,
+    data: Path,
+    out: Path,
+    resume: bool,
+    device: torch.device,
+    start: Path | str | None,
+) -> Path:
     files = [data / name for name in recipe.data.train]
     source: Any
     if recipe.picture is None:
         source = open_rows(files)
-        model = make_family(recipe, _documents(source)).to(device)
+        model = make_family(recipe, _documents(source))
     else:
-        model = make_family(recipe, ()).to(device)
+        model = make_family(recipe, ())
         source = open_captioned(files, side=model.picture_side)
+    if start is not None:
+        begin_family(model, start)
+        _remember(out / STAGE / _START, start)
+    model.to(device)
     adapted = None
     if recipe.text.lora is not None:
         adapted = [add_lora(tower, recipe.text.lora) for tower in (model.text, model.query_text) if tower]
@@ -91,6 +117,13 @@ def _trained(recipe: FamilyRecipe, data: Path, out: Path, resume: bool, device: 
         model.save(folder, card=family_card(recipe, out / STAGE))
     wait()
     return folder
+
+
+def _remember(note: Path, start: Path | str) -> None:
+    if rank() == 0:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        place = Path(start).expanduser()
+        note.write_text(str(place.absolute() if place.exists() else start), encoding="utf-8")
 
 
 def _documents(rows: Rows) -> Iterator[str]:

@@ -57,7 +57,8 @@ def run(
         out: folder for checkpoints, logs and the model; None is `runs/NAME`.
         resume: go on where an earlier run into `out` stopped.
         start: what to begin with. A model (a folder, or `bundled`): its lexicon, towers and heads, and the
-            lexical stage alone is trained. An earlier run's folder: its decoded pictures and its stages
+            lexical stage alone is trained; for a method of the family, a trained one of the same towers,
+            heads and vocabulary. An earlier run's folder: its decoded pictures and its stages
             "distil" and "language", as they are; so a dense twin starts where its lexical model has. None
             trains every stage here.
 
@@ -71,11 +72,7 @@ def run(
     rules = load_recipe(recipe)
     chosen = out or Path("runs") / rules.name
     if isinstance(rules, FamilyRecipe):
-        if start is not None:
-            raise RecipeError(
-                f"--start {start}: a method of the family begins with its towers alone; leave it out"
-            )
-        return run_family(rules, data=data or Path(), out=chosen, resume=resume)
+        return run_family(rules, data=data or Path(), out=chosen, resume=resume, start=start)
     earlier, model = begin_with(start, rules)
     device = join()
     try:

@@ -90,8 +90,10 @@ def _small_family(recipe: FamilyRecipe, rows: list[Scene], out: Path) -> dict[st
     small = recipe.model_dump()
     towers = out / "towers"
     texts = [caption for scene in rows for caption in scene.captions]
-    make = tiny_masked if recipe.text.kind == "masked" else tiny_causal
-    make(towers / "text", texts, like=recipe.text.pretrained)
+    if recipe.text.kind == "masked":
+        tiny_masked(towers / "text", texts, like=recipe.text.pretrained)
+    else:
+        tiny_causal(towers / "text", texts, like=recipe.text.pretrained, prompt=recipe.text.prompt)
     small["text"] |= {"pretrained": str(towers / "text"), "max_length": 32, "dtype": "fp32"}
     if recipe.vision is not None:
         tiny_vision(towers / "vision", like=recipe.vision.pretrained)

@@ -6,25 +6,30 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lexiscope.clip_tower import CONFIG, WEIGHTS, ClipTower, load_open_clip
+from lexiscope.head import pool
+from lexiscope.text.language_model import LanguageModel, LanguageModelConfig
+from lexiscope.text.templates import SLOT
 from lexiscope.torchvision_shim import ensure_torchvision_operators
-from lexiscope.training.language import pack, train_tokenizer
+from lexiscope.training.language import train_tokenizer
 from lexiscope.training.loop import epoch_rows
 from lexiscope.training.losses import info_nce
 from lexiscope.training.smoke_rows import Scene
+from lexiscope.training.supervision import query_likelihood
 from lexiscope.vision.pictures import open_picture
 
 WIDTH = 64
 SIDE = 64  # pixels
 _TOKENS = 800
 _CLIP_STEPS = 100
-_CAUSAL_STEPS = 100
+_CAUSAL_STEPS = 120
+_ASKED_STEPS = 80  # more, where the prompt asks for something
 _MASKED_STEPS = 100
+_QUIET = 4.0
 _SAID = 2  # terms that a position says out loud, on average
 
 
@@ -100,12 +105,21 @@ def _wordpiece(texts: Sequence[str]) -> Any:  # noqa: ANN401
     )
 
 
-def tiny_causal(folder: Path, texts: Sequence[str], *, like: str) -> None:
-    """A causal language model of two layers (Llama, Mistral or Qwen2) with a byte-level tokenizer."""
+def tiny_causal(folder: Path, texts: Sequence[str], *, like: str, prompt: str = "{text}") -> None:
+    """A causal language model of two layers (Llama, Mistral or Qwen2) with a byte-level tokenizer.
+
+    Args:
+        folder: where it is saved.
+        texts: what it has read.
+        like: the name of the real one.
+        prompt: what the recipe puts around a text; the model has read the texts in it, as it cannot have
+            learned to follow any.
+    """
     ensure_torchvision_operators()
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    tokenizer = train_tokenizer(texts, _TOKENS)
+    # The prompt's words are tokens, as they are in a real tokenizer; else it would be longer than the text.
+    tokenizer = train_tokenizer([*texts, *[prompt.replace(SLOT, " ")] * 50], _TOKENS)
     tokenizer.save_pretrained(folder)
     kind = next((name for name in ("mistral", "qwen2") if name in like.lower()), "llama")
     config = AutoConfig.for_model(
@@ -123,19 +137,38 @@ def tiny_causal(folder: Path, texts: Sequence[str], *, like: str) -> None:
         tie_word_embeddings=False,
     )
     network = AutoModelForCausalLM.from_config(config)
-    _speak(network, pack(texts, tokenizer, 32))  # LoRA on a model that has read nothing learns nothing
+    rules = LanguageModelConfig({}, "causal", 32, prompt)
+    _speak(LanguageModel(rules, tokenizer, network), texts)
     network.save_pretrained(folder)
 
 
-def _speak(network: Any, rows: npt.NDArray[np.int32]) -> None:  # noqa: ANN401
-    """A few steps of next-token prediction."""
-    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
-    for step in range(_CAUSAL_STEPS):
-        ids = torch.from_numpy(rows[epoch_rows(step, 32, len(rows), 0)].astype(np.int64))
-        loss = network(input_ids=ids, labels=ids).loss
+def _speak(language: LanguageModel, texts: Sequence[str]) -> None:
+    """Some steps of what a real model does with the prompt: LoRA on one that cannot learns nothing.
+
+    It says each next token of the text, of a second copy from the first; where the prompt goes on behind
+    the text, a word of the text comes next. And it is quiet: log Σ exp(logits) is _QUIET, so that ReLU lets
+    through what is likelier than exp(-_QUIET).
+    """
+    windows = language.windows(texts)
+    asks = not language.config.prompt.endswith(SLOT)
+    optimizer = torch.optim.AdamW(language.parameters(), lr=3e-3)
+    for step in range(_CAUSAL_STEPS + asks * _ASKED_STEPS):
+        part = windows.rows(torch.from_numpy(epoch_rows(step, 32, len(windows.ids), 0)))
+        states = language(part.ids, part.mask)
+        before = part.mask[:, 1:] & (part.literal | part.pooled)[:, 1:]
+        logits = language.decoder(states[:, :-1][before])
+        loss = F.cross_entropy(logits, part.ids[:, 1:][before]) + _loudness(logits)
+        if asks:
+            last = language.decoder(pool(states, part.mask, "last"))
+            own = torch.zeros_like(last).scatter_add_(1, part.ids, part.literal.float()).clamp(max=1)
+            loss = loss + query_likelihood(own, last) + _loudness(last)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+
+
+def _loudness(logits: Tensor) -> Tensor:
+    return 0.1 * (logits.logsumexp(dim=1) - _QUIET).square().mean()
 
 
 def tiny_vision(folder: Path, *, like: str) -> None:

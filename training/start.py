@@ -6,6 +6,8 @@ from pathlib import Path
 
 from lexiscope import storage
 from lexiscope.errors import RecipeError
+from lexiscope.family import FamilyModel
+from lexiscope.family_storage import fill
 from lexiscope.model import LexicalModel
 from lexiscope.training.recipe import Recipe
 
@@ -33,3 +35,38 @@ def begin_with(start: Path | str | None, recipe: Recipe) -> tuple[Path | None, L
             "features; leave distil out of the recipe, or train from the beginning"
         )
     return None, model
+
+
+def begin_family(model: FamilyModel, start: Path | str) -> None:
+    """Give a method the weights of a trained one: towers, heads and document frequencies.
+
+    Rules without weights (prompt, activation, cut) stay the recipe's; a dense model (D2S), which is never
+    trained, too.
+
+    Args:
+        model: as the recipe builds it.
+        start: a family model's folder or hub id, or the folder of the run that trained it.
+
+    Raises:
+        RecipeError: it is of another kind or vocabulary, or its weights are of another shape.
+        ModelError: there is no such model, or it cannot be read.
+    """
+    run = Path(start).expanduser() / "model"
+    folder = storage.resolve(run if (run / storage.CONFIG).is_file() else start)
+    config = storage.read_config(folder)
+    if "family" not in config:
+        raise RecipeError(
+            f"{start}: is no model of the family; name one that a recipe with [document] trained"
+        )
+    if config.get("vocabulary") != model.vocabulary.fingerprint:
+        raise RecipeError(
+            f"{start}: its vocabulary has the fingerprint {config.get('vocabulary')}, the recipe's "
+            f"{model.vocabulary.fingerprint}; name the text tower and [vocabulary] of its own recipe"
+        )
+    try:
+        fill(model, storage.read_weights(folder))
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise RecipeError(
+            f"{start}: was trained with other towers or heads than the recipe's ({reason})"
+        ) from error

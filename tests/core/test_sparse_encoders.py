@@ -105,3 +105,10 @@ def test_a_token_projector_picks_rows_and_a_codebook_has_its_own():
     book = CodebookProjector(2, torch.ones(5, 6), adapter="attention", frozen=True)
     assert book(states).shape == (1, 3, 5)
     assert not book.codebook.requires_grad and book.bias.requires_grad
+
+
+def test_states_in_the_codebooks_own_space_meet_its_rows_with_nothing_in_between():
+    rows = torch.tensor([[1.0, 0.0], [0.0, 2.0], [1.0, -1.0]])
+    book = CodebookProjector(2, rows, adapter="none", frozen=True)
+    assert book(torch.tensor([[[3.0, 0.5]]])).tolist() == [[[3.0, 1.0, 2.5]]]  # z·Zᵀ
+    assert not any(parameter.requires_grad for parameter in book.parameters())

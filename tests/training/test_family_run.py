@@ -105,3 +105,28 @@ def test_a_missing_model_is_one_line(small, tmp_path):
     with pytest.raises(ModelError, match="nowhere") as caught:
         run(tmp_path / "recipe.json", data=small / "rows", out=tmp_path / "run")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_run_begins_with_an_earlier_runs_model(small, tmp_path):
+    earlier = train(small, tmp_path / "earlier")
+    recipe = json.loads((small / "recipe.json").read_text())
+    recipe["train"] |= {"learning_rate": 1e-12, "steps": 2}  # as good as none
+    (tmp_path / "still.json").write_text(json.dumps(recipe))
+    begun = run(
+        tmp_path / "still.json", data=small / "rows", out=tmp_path / "still", start=tmp_path / "earlier"
+    )
+    before, after = (load_file(folder / "model.safetensors") for folder in (earlier, begun))
+    assert before.keys() == after.keys()
+    for name, tensor in before.items():
+        torch.testing.assert_close(after[name], tensor, atol=1e-6, rtol=0)
+    # What is not trained is in no checkpoint: a resumed run looks where it began.
+    note = tmp_path / "still" / "family" / "start.txt"
+    assert note.read_text() == str((tmp_path / "earlier").absolute())
+
+    recipe["vocabulary"]["keep"] = "lexvla"
+    (tmp_path / "other.json").write_text(json.dumps(recipe))
+    for model, reason in ((earlier, "vocabulary"), ("bundled", "no model of the family")):
+        with pytest.raises(RecipeError, match=reason) as caught:
+            run(tmp_path / "other.json", data=small / "rows", out=tmp_path / "other", start=model)
+        assert "\n" not in str(caught.value)
