@@ -454,8 +454,8 @@ def test_audio_beside_a_transcript_in_ranges(api, index):
 
 def test_what_is_not_there_or_not_so(api):
     refused(api.get("/nothing"), 404)
-    refused(api.get("/search"), 405)
-    refused(api.put("/search", content=b"{}"), 405)
+    refused(api.get("/search"), 405, "POST")
+    assert 'route="/search",status="405"' in api.get("/metrics").text
     refused(api.get("/../../etc/passwd"), 404)
     description = api.get("/openapi.json").json()
     assert {"/search", "/embed_sparse", "/documents", "/health"} <= set(description["paths"])
