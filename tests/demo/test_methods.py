@@ -10,7 +10,7 @@ from lexiscope.demo.routes import router
 
 @pytest.fixture(scope="module", params=["alone", "page"])
 def client(request):
-    """The API's addresses, alone and with an application mounted at `/` that takes everything, as Gradio's."""
+    """The API's addresses, alone and with an application mounted at `/` that takes all, as Gradio's."""
     app = FastAPI()
     problems.install(app)
     app.include_router(router)
@@ -34,7 +34,7 @@ def client(request):
         ("DELETE", "/chapters/1", "GET"),
         ("BREW", "/health", "GET"),
         ("POST", "/metrics", "GET"),
-        ("POST", "/docs", "GET"),
+        ("POST", "/docs", "GET, HEAD"),
     ],
 )
 def test_a_wrong_method_is_told_the_right_ones(client, method, path, allowed):
