@@ -53,7 +53,7 @@ def search(library: Retriever, asked: Search, limits: Limits) -> SearchAnswer:
 def _question(library: Retriever, asked: Search, limits: Limits) -> Question:
     image = None
     if asked.image is not None:
-        image = picture_given(decoded(asked.image, "image"), "the picture", limits.pixels)
+        image = picture_given(decoded(asked.image, "image"), "image", limits.pixels)
     return library.ask(
         asked.text,
         image=image,

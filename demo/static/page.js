@@ -2,6 +2,7 @@
 import { $, ask, el } from "./dom.js";
 import { chapter, picture, section } from "./results.js";
 import { startAdding } from "./adding.js";
+import { base64, nameOf, shownPicture, startDropping, takeAway } from "./dropped.js";
 
 const EXAMPLES = ["a rocket taking off into the sky", "a red motorcycle", "why is the suit of an astronaut orange?", "cat whiskers -astronaut"];
 const CYCLE = { normal: "raise", raise: "mute", mute: "forbid", forbid: "normal" };
@@ -55,24 +56,17 @@ async function changed() {
   timer = setTimeout(search, 120);
 }
 
-const shownPicture = () => document.querySelector('#lx-image img[src*="/file="]')?.src ?? null;
-
-async function base64(address) {
-  const blob = await (await fetch(address)).blob();
-  return await new Promise((done, failed) => {
-    const reader = new FileReader();
-    reader.onload = () => done(String(reader.result).split(",")[1] ?? "");
-    reader.onerror = () => failed(new Error("The picture cannot be read by this browser."));
-    reader.readAsDataURL(blob);
-  });
+function withoutPicture() {
+  takeAway();
+  Object.assign(state, { seen: null, image: null });
 }
 
 async function search() {
   running?.abort();
   const mine = (running = new AbortController());
   const asked = question();
-  document.body.classList.toggle("lx-both", Boolean(asked.text && (asked.image || asked.like !== null)));
-  if (!asked.text && !asked.image && asked.like === null) return empty();
+  document.body.classList.toggle("lx-both", Boolean(asked.text && (asked.image !== null || asked.like !== null)));
+  if (!asked.text && asked.image === null && asked.like === null) return empty();
   if (state.text.length > MOST_CHARACTERS) {
     return fail(new Error(`The question has ${state.text.length} characters; ${MOST_CHARACTERS} is the most. Leave out what is not needed.`));
   }
@@ -88,11 +82,20 @@ async function search() {
     chips(merged(found), asked.forbid);
     show(kinds, found);
   } catch (error) {
-    if (!mine.signal.aborted) fail(error);
+    if (!mine.signal.aborted) fail(named(error));
   } finally {
     clearTimeout(late);
     if (running === mine) $("lx-results").removeAttribute("aria-busy");
   }
+}
+
+// What the server says of the picture, by the file's name. A picture that cannot be read is no part of the
+// question any more, so that what is typed next is answered.
+function named(error) {
+  if (state.seen === null || !error.message.startsWith("image: ")) return error;
+  const name = nameOf(state.seen);
+  withoutPicture();
+  return new Error(error.message.replace("image:", `${name}:`));
 }
 
 // Pictures and chapters are asked with vectors of their own: the words of both, each with its greater weight
@@ -147,8 +150,7 @@ function show(kinds, found) {
 function moreLike(id) {
   state.like = id;
   state.edits.clear();
-  // A picture that was dropped gives way.
-  if (shownPicture()) document.querySelector('#lx-image button[aria-label="Clear"], #lx-image button[title="Clear"]')?.click();
+  withoutPicture(); // one that was dropped gives way
   setText("");
   window.scrollTo({ top: 0 });
 }
@@ -199,6 +201,7 @@ function start() {
   else empty();
   greet();
   startAdding(greet);
+  startDropping();
 }
 
 // "/" leads to the box from anywhere but from where text is typed.

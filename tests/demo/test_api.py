@@ -310,7 +310,7 @@ HEIC = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + b"\x00" * 64
         ("text.jpg", b"this is text", "no picture"),
         ("drawing.svg", SVG, "no picture"),
         ("photo.heic", HEIC, "JPEG"),
-        ("photo.jpg", HEIC, "no picture"),
+        ("photo.jpg", HEIC, "HEIC"),
         ("empty.png", b"", "empty"),
         ("empty.vtt", b"", "empty"),
         ("bomb.png", bomb(), "million pixels"),
