@@ -4,7 +4,7 @@ import { baseName } from "./dom.js";
 let gone = null; // an address that counts no more, though Gradio may still show it for a moment
 
 export function shownPicture() {
-  const address = document.querySelector("#lx-image img[src]:not([src='']):not(.hidden)")?.src ?? null;
+  const address = document.querySelector("#lx-image img[src]:not([src=''])")?.src ?? null;
   if (address === null) gone = null; // the same file may be dropped again
   return address === gone ? null : address;
 }

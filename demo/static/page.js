@@ -110,6 +110,8 @@ function merged(found) {
   return [...asked, ...sorted.filter((word) => !word.asked).slice(0, MOST_ADDED * (asked.length ? 1 : 2))];
 }
 
+const editOf = (word, forbidden) => state.edits.get(word) ?? (forbidden.includes(word) ? "forbid" : "normal");
+
 function chips(words, forbidden) {
   const shown = [];
   if (state.like !== null) {
@@ -120,12 +122,12 @@ function chips(words, forbidden) {
   const gone = [...new Set([...state.edits.keys(), ...forbidden])].filter((word) => !known.has(word));
   const most = Math.max(...words.map((word) => word.weight), 0.001);
   for (const word of [...words, ...gone.map((word) => ({ word, weight: 0, asked: true }))]) {
-    const edit = state.edits.get(word.word) ?? (forbidden.includes(word.word) ? "forbid" : "normal");
+    const edit = editOf(word.word, forbidden);
     shown.push(el("button", {
       class: `lx-chip lx-${edit}${word.asked ? "" : " lx-by-model"}`, "data-word": word.word, "data-edit": edit,
       style: `--w:${(word.weight / most).toFixed(2)}`,
       title: `${word.asked ? "" : "The model adds this word. "}Click: raise, mute, forbid, as it was`,
-      "aria-label": `${word.word}: ${SAYS[edit]}${word.asked ? "" : ", added by the model"}`, onclick: () => cycle(word.word, edit),
+      "aria-label": `${word.word}: ${SAYS[edit]}${word.asked ? "" : ", added by the model"}`, onclick: () => cycle(word.word),
     }, word.word));
   }
   const focus = $("lx-chips").contains(document.activeElement) ? document.activeElement.dataset.word : null;
@@ -133,8 +135,9 @@ function chips(words, forbidden) {
   if (focus) document.querySelector(`#lx-chips [data-word="${CSS.escape(focus)}"]`)?.focus();
 }
 
-function cycle(word, edit) {
-  const next = CYCLE[edit];
+// From what it is by now, not from what the chip shows: a second click may come before the first one's answer.
+function cycle(word) {
+  const next = CYCLE[editOf(word, split(state.text).forbidden)];
   if (next === "normal") state.edits.delete(word); else state.edits.set(word, next);
   search();
 }
