@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from .conftest import box, drop_picture, look_for, names, needs_browser, picture_file, settled
+from .conftest import box, drop_picture, look_for, names, needs_browser, picture_file
 
 pytestmark = needs_browser
 
@@ -109,6 +109,7 @@ def test_a_picture_from_the_camera(visit):
     page = visit(permissions=["camera"])
     page.get_by_role("button", name="Capture from camera").click()
     page.get_by_text("Click to Access Webcam").click()
+    page.wait_for_function("() => document.querySelector('#lx-image video')?.videoWidth > 0")
     page.get_by_role("button", name="capture photo").click()
     answered(page)
 
@@ -132,7 +133,7 @@ def test_more_like_this_takes_the_place_of_what_was_dropped(page):
     drop_picture(page, "red.png", picture_file())
     answered(page)
     box(page).fill("orange")
-    settled(page)
+    expect(page.locator('#lx-chips [data-word="orange"]')).to_be_visible()
     card = page.locator(".lx-picture").first
     name = card.locator("b").inner_text()
     card.click()

@@ -99,7 +99,7 @@ def test_a_slow_answer_is_waited_for_visibly_and_nothing_jumps(page):
         return page.locator("#lx-results").bounding_box()["y"]
 
     held, tops = [], [top()]
-    page.route("**/search", held.append)
+    page.route("**/search", lambda route: held.append(route))
     box(page).fill("rocket")
     expect(page.locator("#lx-status")).to_have_text("Searching…")
     expect(page.locator("#lx-results")).to_have_attribute("aria-busy", "true")
@@ -114,7 +114,7 @@ def test_a_slow_answer_is_waited_for_visibly_and_nothing_jumps(page):
 
 def test_adding_shows_how_far_it_is(page):
     held = []
-    page.route("**/documents", held.append)
+    page.route("**/documents", lambda route: held.append(route))
     page.get_by_role("tab", name="Add").click()
     files = [{"name": f"{n}.png", "mimeType": "", "buffer": picture_file((n, n, 99))} for n in (1, 2)]
     page.locator("#lx-files").set_input_files(files)
