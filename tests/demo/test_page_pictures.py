@@ -162,10 +162,11 @@ def test_the_balance_of_words_and_picture(page):
     answered(page)
     by_picture = names(page)
     assert by_words != by_picture
+    top = page.locator("#lx-results").bounding_box()["y"]
     look_for(page, "rocket sky")
-    expect(page.locator("#lx-balance")).to_be_visible()
-    for balance, expected in (("1", by_words), ("0", by_picture)):
-        number = page.get_by_label("number input for Picture ↔ words")
-        number.fill(balance)
-        number.press("Enter")
+    slider = page.get_by_label("range slider for Picture ↔ words")
+    expect(slider).to_be_visible()
+    assert page.locator("#lx-results").bounding_box()["y"] == pytest.approx(top, abs=1)  # nothing jumps
+    for key, expected in (("End", by_words), ("Home", by_picture)):
+        slider.press(key)
         expect(page.locator(".lx-pictures .lx-caption b")).to_have_text(expected)

@@ -143,9 +143,11 @@ def test_a_telephone_and_a_wide_window_in_both_lights(visit, scheme):
         for card in (".lx-picture", ".lx-card"):
             page.locator(card).first.click()
             page.locator(".lx-bars[data-ready], .lx-timeline").wait_for(timeout=WAIT)
+            page.locator(".lx-explain summary").click()
             fits()
             inside = page.locator("dialog").evaluate("it => it.scrollWidth <= it.clientWidth")
             assert inside, f"{card} is too wide at {width}"
+            assert page.locator(".lx-explain").evaluate("it => it.scrollWidth <= it.clientWidth")
             page.keyboard.press("Escape")
         page.get_by_role("tab", name="Add").click()
         fits()
