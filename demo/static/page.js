@@ -7,7 +7,7 @@ import { base64, nameOf, shownPicture, startDropping, takeAway } from "./dropped
 const EXAMPLES = ["a rocket taking off into the sky", "a red motorcycle", "why is the suit of an astronaut orange?", "cat whiskers -astronaut"];
 const CYCLE = { normal: "raise", raise: "mute", mute: "forbid", forbid: "normal" };
 const SAYS = { normal: "as it is", raise: "raised", mute: "muted", forbid: "forbidden" };
-const state = { text: "", image: null, like: null, kind: "", k: 12, balance: 0.5, edits: new Map(), seen: null };
+const state = { text: "", image: null, like: null, kind: "", k: 12, balance: 0.5, edits: new Map(), seen: null, asked: null };
 const MOST_CHARACTERS = 5000; // what the server takes, demo/schemas.py: said before anything is sent
 const MOST_ADDED = 6; // words shown that the models add
 let running = null, timer = null;
@@ -34,16 +34,19 @@ export function question() {
 }
 
 // Gradio's components, read where they stand in the page. What was asked before is no longer wanted: its answer
-// must not appear over a newer question, however late it comes.
+// must not appear over a newer question, however late it comes. A box that is merely left says `change`, too:
+// then what is found stays as it is, with the focus in it.
 async function changed() {
+  const value = (query, fallback) => document.querySelector(query)?.value ?? fallback;
+  const read = {
+    text: value("#lx-text textarea, #lx-text input", ""), kind: value("#lx-kind input:checked", ""),
+    k: Number(value("#lx-most input[type=range]", 12)), balance: Number(value("#lx-balance input[type=range]", 0.5)),
+  };
+  const address = shownPicture(), asked = JSON.stringify([read, address]);
+  if (asked === state.asked) return;
   running?.abort();
   clearTimeout(timer);
-  const value = (query, fallback) => document.querySelector(query)?.value ?? fallback;
-  state.text = value("#lx-text textarea, #lx-text input", "");
-  state.kind = value("#lx-kind input:checked", "");
-  state.k = Number(value("#lx-most input[type=range]", 12));
-  state.balance = Number(value("#lx-balance input[type=range]", 0.5));
-  const address = shownPicture();
+  Object.assign(state, read, { asked });
   if (address !== state.seen) {
     Object.assign(state, { seen: address, image: null, like: address ? null : state.like });
     try {
@@ -155,6 +158,8 @@ function moreLike(id) {
   state.edits.clear();
   withoutPicture(); // one that was dropped gives way
   setText("");
+  clearTimeout(timer);
+  search();
   window.scrollTo({ top: 0 });
 }
 
@@ -182,6 +187,7 @@ function empty() {
 }
 
 function fail(error) {
+  state.asked = null; // the same may be asked again
   $("lx-results").removeAttribute("aria-busy");
   $("lx-chips").replaceChildren();
   say(error.message, "lx-error");

@@ -1,6 +1,7 @@
 """The page in a real browser."""
 
 import io
+import json
 import re
 import wave
 
@@ -100,6 +101,17 @@ def test_keys_alone(page):
     expect(card).to_be_focused()
     page.keyboard.press("/")
     expect(box(page)).to_be_focused()
+
+
+def test_leaving_the_box_asks_nothing_again(page):
+    look_for(page, "rocket")
+    asked = []
+    page.on("request", lambda one: asked.append(one.url) if one.url.endswith("/search") else None)
+    card = page.locator(".lx-picture").first
+    card.evaluate("it => { it.dataset.mine = 1; it.focus() }")
+    page.wait_for_timeout(600)  # longer than the page waits before it asks
+    assert asked == []
+    expect(page.locator(".lx-picture[data-mine]")).to_be_focused()
 
 
 def test_an_old_answer_never_shows_over_a_new_question(page):
@@ -203,6 +215,23 @@ def test_the_player_stands_at_the_utterance(page, server):
     assert player.evaluate("it => it.currentTime") < 10
     page.keyboard.press("Escape")
     expect(player).to_have_count(0)
+
+
+def test_published_audio_is_linked_at_the_utterance(page):
+    segments = [
+        {"startTime": 1, "endTime": 3, "body": "We stand on the cliff and it is quiet here."},
+        {"startTime": 66.5, "endTime": 68, "body": "Behold the pumpernickel lighthouse."},
+    ]
+    about = {"title": "The Lighthouse", "audio": "https://cdn.example/lighthouse.mp3#x"}
+    content = json.dumps({"version": "1.0.0", **about, "segments": segments})
+    add_files(page, ("lighthouse.json", content.encode()))
+    page.get_by_role("tab", name="Search").click()
+    look_for(page, "pumpernickel lighthouse")
+    page.locator(".lx-card").first.click()
+    link = page.locator("a.lx-moment")
+    expect(link).to_have_attribute("href", "https://cdn.example/lighthouse.mp3#t=66.5")
+    expect(link).to_have_attribute("rel", "noreferrer")
+    expect(page.locator(".lx-dialog audio")).to_have_count(0)  # nothing is fetched from elsewhere
 
 
 def test_a_word_under_the_pointer_lights_its_patches(page):
