@@ -158,7 +158,8 @@ def items(source: Source) -> Iterator[Item]:
 
     A picture is opened only when `item.picture()` is called, which raises UnreadableSource if it is broken.
     Chapters carry the fields `episode`, `title`, `start`, `end`, `generated`, `text`, `speakers`, `units`
-    (`[start, text]` each), and `audio` as the transcript or its feed names it; rows of a data set carry `captions`.
+    (`[start, text]` each), and `audio` as the transcript or feed names it; rows of a data set carry
+    `captions`.
 
     Raises:
         UnreadableSource: the transcript or data set cannot be read.

@@ -76,7 +76,7 @@ def audio_beside(document: Document) -> Path | None:
 
 
 def audio_published(document: Document) -> str | None:
-    """The address at which a chapter's episode was published; nothing that is no web address (`javascript:`)."""
+    """Where a chapter's audio was published, if that is a web address (never `javascript:`)."""
     named = document.fields.get("audio")
     return named if isinstance(named, str) and _WEB.fullmatch(named) else None
 
