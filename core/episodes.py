@@ -12,7 +12,7 @@ from lexiscope.text.transcript import Transcript, Unit
 
 __all__ = ["EPISODES", "ChapterWords", "chapter_words", "chapters_of"]
 
-EPISODES = "c1"
+EPISODES = "c2"
 """Names the way in which chapters are made and stored. Change it, and all episodes are indexed anew."""
 
 
@@ -30,6 +30,7 @@ class ChapterWords:
 
 def chapters_of(transcript: Transcript) -> Iterator[tuple[ChapterWords, dict[str, Any]]]:
     """Give each chapter of an episode: the words it is found by, and the fields that a hit shows, as JSON."""
+    published = {"audio": transcript.audio} if transcript.audio else {}
     for chapter in make_chapters(transcript):
         spoken = transcript.units[chapter.first_unit : chapter.last_unit + 1]
         words = chapter_words(transcript, spoken, chapter.title, generated=chapter.generated)
@@ -44,6 +45,7 @@ def chapters_of(transcript: Transcript) -> Iterator[tuple[ChapterWords, dict[str
                 "text": words.text,
                 "speakers": list(words.turns),
                 "units": [[unit.start, unit.text] for unit in spoken],
+                **published,
             },
         )
 

@@ -157,8 +157,9 @@ def items(source: Source) -> Iterator[Item]:
     """Read a source lazily; memory does not grow with the size of a data set.
 
     A picture is opened only when `item.picture()` is called, which raises UnreadableSource if it is broken.
-    Chapters carry the fields `episode`, `title`, `start`, `end`, `generated`, `text`, `speakers` and `units`
-    (`[start, text]` each); rows of a data set carry `captions`.
+    Chapters carry the fields `episode`, `title`, `start`, `end`, `generated`, `text`, `speakers`, `units`
+    (`[start, text]` each), and `audio` as the transcript or feed names it; rows of a data set carry
+    `captions`.
 
     Raises:
         UnreadableSource: the transcript or data set cannot be read.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lexiscope.demo.files import audio_beside, decoded, open_document, picture_given
+from lexiscope.demo.files import audio_beside, audio_published, decoded, open_document, picture_given
 from lexiscope.demo.limits import Limits
 from lexiscope.demo.problems import Refusal
 from lexiscope.demo.schemas import (
@@ -53,7 +53,7 @@ def search(library: Retriever, asked: Search, limits: Limits) -> SearchAnswer:
 def _question(library: Retriever, asked: Search, limits: Limits) -> Question:
     image = None
     if asked.image is not None:
-        image = picture_given(decoded(asked.image, "image"), "the picture", limits.pixels)
+        image = picture_given(decoded(asked.image, "image"), "image", limits.pixels)
     return library.ask(
         asked.text,
         image=image,
@@ -139,7 +139,13 @@ def episode(library: Retriever, id: int, text: str | None, edits: Edits) -> Epis
     question = library.ask(text, edits=edits) if text and text.strip() else Question(None, None, None)
     hits = library.finder.these(question, ids) if question.words is not None else _unasked(library, ids)
     audio = f"/documents/{id}/audio" if audio_beside(one) else None
-    return EpisodeAnswer(episode=name, source=one.source, audio=audio, chapters=[_hit(hit) for hit in hits])
+    return EpisodeAnswer(
+        episode=name,
+        source=one.source,
+        audio=audio,
+        link=audio_published(one),
+        chapters=[_hit(hit) for hit in hits],
+    )
 
 
 def _unasked(library: Retriever, ids: Sequence[int]) -> list[Hit]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import re
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -17,9 +18,10 @@ from lexiscope.index import Document
 from lexiscope.vision.parquet import picture_rows
 from lexiscope.vision.pictures import open_picture
 
-__all__ = ["Thumbnails", "audio_beside", "decoded", "open_document", "picture_given"]
+__all__ = ["Thumbnails", "audio_beside", "audio_published", "decoded", "open_document", "picture_given"]
 
 SIZES = {"small": 400, "large": 1280}
+_WEB = re.compile(r"https?://[^/\s]+\S*", re.IGNORECASE)
 _AUDIO = (".mp3", ".m4a", ".ogg", ".opus", ".wav", ".flac", ".aac", ".MP3")
 
 
@@ -71,6 +73,12 @@ def audio_beside(document: Document) -> Path | None:
     if source.with_suffix("").suffix in _AUDIO:  # episode.mp3.vtt
         names.append(source.with_suffix(""))
     return next((path for path in names if path.is_file()), None)
+
+
+def audio_published(document: Document) -> str | None:
+    """Where a chapter's audio was published, if that is a web address (never `javascript:`)."""
+    named = document.fields.get("audio")
+    return named if isinstance(named, str) and _WEB.fullmatch(named) else None
 
 
 class Thumbnails:

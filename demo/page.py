@@ -84,7 +84,7 @@ def _search_tab() -> None:
                     label="Show",
                     elem_id="lx-kind",
                     interactive=True,
-                    min_width=330,
+                    min_width=345,
                     scale=2,
                 )
                 gr.Slider(

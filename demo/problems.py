@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -10,6 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
 from lexiscope.errors import (
     IndexFolderError,
@@ -20,7 +23,15 @@ from lexiscope.errors import (
     UnreadableSource,
 )
 
-__all__ = ["RESPONSES", "Problem", "Refusal", "install", "problem", "validation_detail"]
+__all__ = [
+    "RESPONSES",
+    "Problem",
+    "Refusal",
+    "install",
+    "problem",
+    "refuse_other_methods",
+    "validation_detail",
+]
 
 log = logging.getLogger(__name__)
 
@@ -123,3 +134,31 @@ def install(app: FastAPI) -> None:
 def status_of(error: LexiscopeError) -> int:
     """The HTTP status that an error of ours becomes."""
     return next(status for kind, status in _STATUSES if isinstance(error, kind))
+
+
+def refuse_other_methods(app: FastAPI, routes: Iterable[BaseRoute]) -> None:
+    """Answer 405 to the methods that an address has not, naming those that it has.
+
+    Each address gets a last route that takes every method: without it what is mounted at `/` would answer a
+    wrong method before Starlette's router does, and of several routes of one address only the first be named.
+    """
+    methods: dict[str, set[str]] = {}
+    for route in routes:
+        path, known = getattr(route, "path", None), getattr(route, "methods", None)
+        if path and known:
+            methods.setdefault(path, set()).update(known)
+    for path, known in methods.items():
+        app.router.routes.append(Route(path, _OtherMethods(path, known), include_in_schema=False))
+
+
+class _OtherMethods:
+    """ASGI application that says which methods an address has."""
+
+    def __init__(self, path: str, known: set[str]) -> None:
+        self.path = path
+        self.known = ", ".join(sorted(known))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"] = self  # what the metrics count by
+        detail = f"{scope['method'][:20]} is no method of this address; it has {self.known}"
+        await problem(405, detail, {"Allow": self.known})(scope, receive, send)

@@ -141,7 +141,8 @@ class EpisodeAnswer(BaseModel):
 
     episode: str | None
     source: str
-    audio: str | None
+    audio: str | None = Field(description="Where this server has the audio, if its file is at hand.")
+    link: str | None = Field(description="Where the audio was published, if the transcript or feed says so.")
     chapters: list[HitAnswer]
 
 

@@ -62,6 +62,7 @@ def make_app(
     )
     problems.install(app)
     app.include_router(router)
+    problems.refuse_other_methods(app, [*app.routes, *router.routes])
     dropped = None
     if page:
         dropped = keep_uploads_apart()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import threading
 import warnings
 from collections.abc import Iterator
@@ -34,6 +35,8 @@ MAX_PIXELS = 178_956_970
 """The most pixels a picture may have: where Pillow, too, calls it a decompression bomb (512 MiB as RGB)."""
 
 _NEVER_OPENED = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
+_HEIC = re.compile(rb".{4}ftyp(hei|hev|mif1|msf1)", re.DOTALL)
+_SVG = re.compile(rb"<svg[\s>]", re.IGNORECASE)
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -101,13 +104,22 @@ def _open(file: IO[bytes], size: int, name: str, size_hint: int | None, max_pixe
     except Image.DecompressionBombError:
         raise _too_many_pixels(name, max_pixels) from None
     except UnidentifiedImageError:
-        raise UnreadableSource(
-            f"{name}: is no picture, or in a format that Pillow cannot read; convert it to JPEG or PNG"
-        ) from None
+        raise UnreadableSource(f"{name}: {_unknown(file)}; convert it to JPEG or PNG") from None
     except Exception as error:  # decoders of hostile files raise nearly anything
         raise _damaged(name, error) from None
     with picture:
         return _decode(picture, name, size_hint, max_pixels)
+
+
+def _unknown(file: IO[bytes]) -> str:
+    """What a file is that Pillow knows no format of; the two that people try most often by their names."""
+    file.seek(0)
+    start = file.read(1024)
+    if _HEIC.match(start):
+        return "is a HEIC photograph, which Pillow cannot read"
+    if _SVG.search(start):
+        return "is an SVG drawing, which has no pixels"
+    return "is no picture, or in a format that Pillow cannot read"
 
 
 def _decode(picture: Image.Image, name: str, size_hint: int | None, max_pixels: int) -> Image.Image:

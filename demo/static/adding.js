@@ -8,13 +8,12 @@ if (location.hash.startsWith("#token=")) {
 
 // On the document: Gradio draws the tab when it is opened, and a file may be dropped at once.
 export function startAdding(done) {
-  const over = (event) => event.target.closest?.("#lx-drop");
   document.addEventListener("change", (event) => event.target.id === "lx-files" && send([...event.target.files], done));
-  document.addEventListener("dragover", (event) => over(event) && event.preventDefault());
   document.addEventListener("drop", (event) => {
-    if (!over(event)) return;
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (!files.length || !$("lx-drop")?.offsetParent) return; // anywhere, while the tab is open
     event.preventDefault();
-    send([...event.dataTransfer.files], done);
+    send(files, done);
   });
   document.addEventListener("keydown", (event) => event.target.id === "lx-drop" && event.key === "Enter" && $("lx-files").click());
 }

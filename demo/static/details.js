@@ -90,11 +90,12 @@ function timeline(episode, hit) {
   return [player, quote, el("ol", { class: "lx-timeline" }, ...rows)].filter(Boolean);
 }
 
-// When it was said: a link into the audio where there is some, else a time to copy.
+// When it was said: a link into the audio, here or where it was published, else a time to copy.
 function moment(episode, hit) {
   const at = hit.utterance.start;
   if (at === null) return null;
-  if (episode.audio) return el("a", { class: "lx-moment", href: `${episode.audio}#t=${at}`, target: "_blank", title: "opens the audio at this moment" }, clock(at));
+  const audio = episode.audio ?? episode.link;
+  if (audio) return el("a", { class: "lx-moment", href: `${audio.split("#")[0]}#t=${at}`, target: "_blank", rel: "noreferrer", title: "opens the audio at this moment" }, clock(at));
   const button = el("button", { class: "lx-moment", title: "copy episode and time" }, `${clock(at)} · copy`);
   button.addEventListener("click", async () => {
     const text = `${hit.episode || baseName(hit.source)}, ${clock(at)}`;

@@ -2,11 +2,12 @@
 import { $, ask, el } from "./dom.js";
 import { chapter, picture, section } from "./results.js";
 import { startAdding } from "./adding.js";
+import { base64, nameOf, shownPicture, startDropping, takeAway } from "./dropped.js";
 
 const EXAMPLES = ["a rocket taking off into the sky", "a red motorcycle", "why is the suit of an astronaut orange?", "cat whiskers -astronaut"];
 const CYCLE = { normal: "raise", raise: "mute", mute: "forbid", forbid: "normal" };
 const SAYS = { normal: "as it is", raise: "raised", mute: "muted", forbid: "forbidden" };
-const state = { text: "", image: null, like: null, kind: "", k: 12, balance: 0.5, edits: new Map(), seen: null };
+const state = { text: "", image: null, like: null, kind: "", k: 12, balance: 0.5, edits: new Map(), seen: null, asked: null };
 const MOST_CHARACTERS = 5000; // what the server takes, demo/schemas.py: said before anything is sent
 const MOST_ADDED = 6; // words shown that the models add
 let running = null, timer = null;
@@ -33,16 +34,19 @@ export function question() {
 }
 
 // Gradio's components, read where they stand in the page. What was asked before is no longer wanted: its answer
-// must not appear over a newer question, however late it comes.
+// must not appear over a newer question, however late it comes. A box that is merely left says `change`, too:
+// then what is found stays as it is, with the focus in it.
 async function changed() {
+  const value = (query, fallback) => document.querySelector(query)?.value ?? fallback;
+  const read = {
+    text: value("#lx-text textarea, #lx-text input", ""), kind: value("#lx-kind input:checked", ""),
+    k: Number(value("#lx-most input[type=range]", 12)), balance: Number(value("#lx-balance input[type=range]", 0.5)),
+  };
+  const address = shownPicture(), asked = JSON.stringify([read, address]);
+  if (asked === state.asked) return;
   running?.abort();
   clearTimeout(timer);
-  const value = (query, fallback) => document.querySelector(query)?.value ?? fallback;
-  state.text = value("#lx-text textarea, #lx-text input", "");
-  state.kind = value("#lx-kind input:checked", "");
-  state.k = Number(value("#lx-most input[type=range]", 12));
-  state.balance = Number(value("#lx-balance input[type=range]", 0.5));
-  const address = shownPicture();
+  Object.assign(state, read, { asked });
   if (address !== state.seen) {
     Object.assign(state, { seen: address, image: null, like: address ? null : state.like });
     try {
@@ -55,24 +59,17 @@ async function changed() {
   timer = setTimeout(search, 120);
 }
 
-const shownPicture = () => document.querySelector('#lx-image img[src*="/file="]')?.src ?? null;
-
-async function base64(address) {
-  const blob = await (await fetch(address)).blob();
-  return await new Promise((done, failed) => {
-    const reader = new FileReader();
-    reader.onload = () => done(String(reader.result).split(",")[1] ?? "");
-    reader.onerror = () => failed(new Error("The picture cannot be read by this browser."));
-    reader.readAsDataURL(blob);
-  });
+function withoutPicture() {
+  takeAway();
+  Object.assign(state, { seen: null, image: null });
 }
 
 async function search() {
   running?.abort();
   const mine = (running = new AbortController());
   const asked = question();
-  document.body.classList.toggle("lx-both", Boolean(asked.text && (asked.image || asked.like !== null)));
-  if (!asked.text && !asked.image && asked.like === null) return empty();
+  document.body.classList.toggle("lx-both", Boolean(asked.text && (asked.image !== null || asked.like !== null)));
+  if (!asked.text && asked.image === null && asked.like === null) return empty();
   if (state.text.length > MOST_CHARACTERS) {
     return fail(new Error(`The question has ${state.text.length} characters; ${MOST_CHARACTERS} is the most. Leave out what is not needed.`));
   }
@@ -88,11 +85,20 @@ async function search() {
     chips(merged(found), asked.forbid);
     show(kinds, found);
   } catch (error) {
-    if (!mine.signal.aborted) fail(error);
+    if (!mine.signal.aborted) fail(named(error));
   } finally {
     clearTimeout(late);
     if (running === mine) $("lx-results").removeAttribute("aria-busy");
   }
+}
+
+// What the server says of the picture, by the file's name. A picture that cannot be read is no part of the
+// question any more, so that what is typed next is answered.
+function named(error) {
+  if (state.seen === null || !error.message.startsWith("image: ")) return error;
+  const name = nameOf(state.seen);
+  withoutPicture();
+  return new Error(error.message.replace("image:", `${name}:`));
 }
 
 // Pictures and chapters are asked with vectors of their own: the words of both, each with its greater weight
@@ -107,6 +113,8 @@ function merged(found) {
   return [...asked, ...sorted.filter((word) => !word.asked).slice(0, MOST_ADDED * (asked.length ? 1 : 2))];
 }
 
+const editOf = (word, forbidden) => state.edits.get(word) ?? (forbidden.includes(word) ? "forbid" : "normal");
+
 function chips(words, forbidden) {
   const shown = [];
   if (state.like !== null) {
@@ -117,12 +125,12 @@ function chips(words, forbidden) {
   const gone = [...new Set([...state.edits.keys(), ...forbidden])].filter((word) => !known.has(word));
   const most = Math.max(...words.map((word) => word.weight), 0.001);
   for (const word of [...words, ...gone.map((word) => ({ word, weight: 0, asked: true }))]) {
-    const edit = state.edits.get(word.word) ?? (forbidden.includes(word.word) ? "forbid" : "normal");
+    const edit = editOf(word.word, forbidden);
     shown.push(el("button", {
       class: `lx-chip lx-${edit}${word.asked ? "" : " lx-by-model"}`, "data-word": word.word, "data-edit": edit,
       style: `--w:${(word.weight / most).toFixed(2)}`,
       title: `${word.asked ? "" : "The model adds this word. "}Click: raise, mute, forbid, as it was`,
-      "aria-label": `${word.word}: ${SAYS[edit]}${word.asked ? "" : ", added by the model"}`, onclick: () => cycle(word.word, edit),
+      "aria-label": `${word.word}: ${SAYS[edit]}${word.asked ? "" : ", added by the model"}`, onclick: () => cycle(word.word),
     }, word.word));
   }
   const focus = $("lx-chips").contains(document.activeElement) ? document.activeElement.dataset.word : null;
@@ -130,8 +138,9 @@ function chips(words, forbidden) {
   if (focus) document.querySelector(`#lx-chips [data-word="${CSS.escape(focus)}"]`)?.focus();
 }
 
-function cycle(word, edit) {
-  const next = CYCLE[edit];
+// From what it is by now, not from what the chip shows: a second click may come before the first one's answer.
+function cycle(word) {
+  const next = CYCLE[editOf(word, split(state.text).forbidden)];
   if (next === "normal") state.edits.delete(word); else state.edits.set(word, next);
   search();
 }
@@ -147,9 +156,10 @@ function show(kinds, found) {
 function moreLike(id) {
   state.like = id;
   state.edits.clear();
-  // A picture that was dropped gives way.
-  if (shownPicture()) document.querySelector('#lx-image button[aria-label="Clear"], #lx-image button[title="Clear"]')?.click();
+  withoutPicture(); // one that was dropped gives way
   setText("");
+  clearTimeout(timer);
+  search();
   window.scrollTo({ top: 0 });
 }
 
@@ -177,6 +187,7 @@ function empty() {
 }
 
 function fail(error) {
+  state.asked = null; // the same may be asked again
   $("lx-results").removeAttribute("aria-busy");
   $("lx-chips").replaceChildren();
   say(error.message, "lx-error");
@@ -199,6 +210,7 @@ function start() {
   else empty();
   greet();
   startAdding(greet);
+  startDropping();
 }
 
 // "/" leads to the box from anywhere but from where text is typed.

@@ -295,7 +295,7 @@ def test_both_kinds_come_in_one_list_by_score(library):
 
 
 def test_episodes_indexed_by_an_earlier_version_are_indexed_anew(library, files, monkeypatch, caplog):
-    monkeypatch.setattr("lexiscope.sources.EPISODES", "c2")
+    monkeypatch.setattr("lexiscope.sources.EPISODES", "another")
     report = library.add(files)
     assert (report.updated, report.unchanged) == (1, 3)
     assert "1 episodes were indexed by an earlier version" in caplog.text

@@ -310,7 +310,7 @@ HEIC = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + b"\x00" * 64
         ("text.jpg", b"this is text", "no picture"),
         ("drawing.svg", SVG, "no picture"),
         ("photo.heic", HEIC, "JPEG"),
-        ("photo.jpg", HEIC, "no picture"),
+        ("photo.jpg", HEIC, "HEIC"),
         ("empty.png", b"", "empty"),
         ("empty.vtt", b"", "empty"),
         ("bomb.png", bomb(), "million pixels"),
@@ -452,10 +452,29 @@ def test_audio_beside_a_transcript_in_ranges(api, index):
     assert beyond.status_code == 416
 
 
+@pytest.mark.parametrize(
+    ("audio", "link"),
+    [
+        ("https://cdn.example/a.mp3", "https://cdn.example/a.mp3"),
+        ("javascript:alert(1)", None),
+        ("a.mp3", None),
+        ("", None),
+    ],
+)
+def test_where_audio_was_published_is_a_web_address_or_nothing(api, audio, link):
+    said = [{"startTime": 1, "endTime": 9, "body": f"The theremin is played at {audio or 'home'} today."}]
+    written = json.dumps({"title": f"Published {audio}", "audio": audio, "segments": said})
+    assert add(api, (f"published{len(audio)}.json", written.encode())).json()["added"] == 1
+    hits = found(api, text="theremin", kind="chapter", k=50)
+    hit = next(one for one in hits if one["source"].endswith(f"published{len(audio)}.json"))
+    answer = api.get(f"/chapters/{hit['id']}").json()
+    assert (answer["audio"], answer["link"]) == (None, link)
+
+
 def test_what_is_not_there_or_not_so(api):
     refused(api.get("/nothing"), 404)
-    refused(api.get("/search"), 405)
-    refused(api.put("/search", content=b"{}"), 405)
+    refused(api.get("/search"), 405, "POST")
+    assert 'route="/search",status="405"' in api.get("/metrics").text
     refused(api.get("/../../etc/passwd"), 404)
     description = api.get("/openapi.json").json()
     assert {"/search", "/embed_sparse", "/documents", "/health"} <= set(description["paths"])

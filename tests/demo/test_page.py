@@ -1,13 +1,15 @@
 """The page in a real browser."""
 
 import io
+import json
 import re
-import shutil
+import wave
 
 import numpy as np
 import pytest
-from PIL import Image
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
+
+from .conftest import add_files, box, drop_picture, look_for, names, needs_browser, picture_file, settled
 
 EPISODE = """WEBVTT
 
@@ -20,57 +22,7 @@ NOTE title: Boats
 <v Ben>Nobody but Wittgenstein would sit in that boat.
 """
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a browser: apt-get install chromium")
-FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-WAIT = 30_000
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def page(browser, server):
-    """A fresh profile on the page; nothing may be fetched from elsewhere, nothing may fail in a script."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(WAIT)
-    expect.set_options(timeout=WAIT)
-    strangers, errors = [], []
-    page.on("request", lambda request: strangers.append(request.url))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(server[0])
-    expect(page.locator(".lx-empty")).to_be_visible()
-    yield page
-    page.unroute_all(behavior="ignoreErrors")
-    context.close()
-    assert [u for u in strangers if not u.startswith((server[0], "data:", "blob:"))] == []
-    assert errors == []
-
-
-def look_for(page, text):
-    page.locator("#lx-text textarea, #lx-text input").first.fill(text)
-    expect(page.locator("#lx-status")).to_have_text(re.compile(r"\d+ found"))
-
-
-def settled(page):
-    """The answer to the last click is there."""
-    expect(page.locator("#lx-results")).not_to_have_attribute("aria-busy", re.compile(".*"))
-
-
-def names(page):
-    return page.locator(".lx-pictures .lx-caption b").all_inner_texts()
-
-
-def picture_file(color=(200, 30, 30)):
-    written = io.BytesIO()
-    Image.new("RGB", (64, 48), color).save(written, "PNG")
-    return written.getvalue()
+pytestmark = needs_browser
 
 
 def test_words_find_pictures_and_moments(page):
@@ -148,7 +100,18 @@ def test_keys_alone(page):
     expect(page.locator("dialog")).to_have_count(0)
     expect(card).to_be_focused()
     page.keyboard.press("/")
-    expect(page.locator("#lx-text textarea, #lx-text input").first).to_be_focused()
+    expect(box(page)).to_be_focused()
+
+
+def test_leaving_the_box_asks_nothing_again(page):
+    look_for(page, "rocket")
+    asked = []
+    page.on("request", lambda one: asked.append(one.url) if one.url.endswith("/search") else None)
+    card = page.locator(".lx-picture").first
+    card.evaluate("it => { it.dataset.mine = 1; it.focus() }")
+    page.wait_for_timeout(600)  # longer than the page waits before it asks
+    assert asked == []
+    expect(page.locator(".lx-picture[data-mine]")).to_be_focused()
 
 
 def test_an_old_answer_never_shows_over_a_new_question(page):
@@ -157,9 +120,8 @@ def test_an_old_answer_never_shows_over_a_new_question(page):
         "**/search",
         lambda route: held.append(route) if "coffee" in route.request.post_data else route.continue_(),
     )
-    box = page.locator("#lx-text textarea, #lx-text input").first
     with page.expect_request("**/search"):
-        box.fill("coffee")
+        box(page).fill("coffee")
     with page.expect_event("requestfailed"):  # aborted as soon as something else is typed
         look_for(page, "rocket")
     assert held
@@ -190,28 +152,12 @@ def test_chips_raise_mute_and_forbid(page):
     expect(page.locator('[data-word="astronaut"]')).to_have_attribute("data-edit", "forbid")
 
 
-def test_a_dropped_picture_is_a_question(page):
-    page.locator("#lx-image input[type=file]").set_input_files(
-        [{"name": "red.png", "mimeType": "image/png", "buffer": picture_file()}]
-    )
-    expect(page.locator(".lx-picture").first).to_be_visible()
-
-
-def test_what_is_no_picture_gets_one_clear_line(page):
-    page.locator("#lx-image input[type=file]").set_input_files(
-        [{"name": "text.jpg", "mimeType": "image/jpeg", "buffer": b"this is text"}]
-    )
-    expect(page.locator("#lx-status.lx-error")).to_contain_text("is no picture")
-
-
 def test_files_are_added_and_unreadable_ones_listed(page):
-    page.get_by_role("tab", name="Add").click()
-    page.locator("#lx-files").set_input_files(
-        [
-            {"name": "green.png", "mimeType": "image/png", "buffer": picture_file((0, 200, 0))},
-            {"name": "boats.vtt", "mimeType": "text/vtt", "buffer": EPISODE.encode()},
-            {"name": "broken.png", "mimeType": "image/png", "buffer": b"\x89PNG\r\n\x1a\nno"},
-        ]
+    add_files(
+        page,
+        ("green.png", picture_file((0, 200, 0))),
+        ("boats.vtt", EPISODE.encode()),
+        ("broken.png", b"\x89PNG\r\n\x1a\nno"),
     )
     expect(page.locator("#lx-added")).to_have_text("2 of 3 files are in the index.")
     expect(page.locator("#lx-list .lx-error")).to_contain_text("broken.png")
@@ -226,19 +172,108 @@ def test_odd_questions_are_questions(page, text):
 
 
 def test_ten_thousand_words_are_refused_in_one_line(page):
-    page.locator("#lx-text textarea, #lx-text input").first.fill("boat " * 10_000)
+    box(page).fill("boat " * 10_000)
     expect(page.locator("#lx-status.lx-error")).to_contain_text("50000 characters; 5000 is the most")
     look_for(page, "boat")
 
 
-def test_a_telephone_and_the_dark(browser, server):
-    context = browser.new_context(viewport={"width": 375, "height": 800}, color_scheme="dark")
-    page = context.new_page()
-    page.set_default_timeout(WAIT)
-    page.goto(server[0])
-    expect(page.locator(".lx-empty")).to_be_visible()
+SOUND = """WEBVTT
+
+NOTE title: The Foghorn
+
+00:00:01.000 --> 00:00:03.000
+<v Ann>We stand on the cliff and it is quiet here.
+
+00:00:06.500 --> 00:00:08.000
+<v Ben>That was the marzipan foghorn, if I am not mistaken.
+"""
+
+
+def ten_seconds():
+    """A WAV file."""
+    tone = (100 * np.sin(2 * np.pi * 440 * np.arange(80_000) / 8000) + 128).astype(np.uint8)
+    written = io.BytesIO()
+    with wave.open(written, "wb") as sound:
+        sound.setparams((1, 1, 8000, 0, "NONE", ""))
+        sound.writeframes(tone.tobytes())
+    return written.getvalue()
+
+
+def test_the_player_stands_at_the_utterance(page, server):
+    add_files(page, ("foghorn.vtt", SOUND.encode()))
+    server[1].with_name(server[1].name + ".files").joinpath("foghorn.wav").write_bytes(ten_seconds())
+    page.get_by_role("tab", name="Search").click()
+    look_for(page, "marzipan foghorn")
+    page.locator(".lx-card").first.click()
+    player = page.locator(".lx-dialog audio")
+    expect(player).to_have_js_property("readyState", 4)  # real sound, decoded
+    assert player.evaluate("it => [it.duration, it.currentTime, it.paused]") == [10, 6.5, True]
+    expect(page.locator("a.lx-moment")).to_have_attribute("href", re.compile(r"/documents/\d+/audio#t=6\.5$"))
+    player.evaluate("it => { it.currentTime = 0 }")
+    page.locator(".lx-here button").click()
+    page.wait_for_function("() => document.querySelector('audio').currentTime > 6.6")
+    assert player.evaluate("it => it.currentTime") < 10
+    page.keyboard.press("Escape")
+    expect(player).to_have_count(0)
+
+
+def test_published_audio_is_linked_at_the_utterance(page):
+    segments = [
+        {"startTime": 1, "endTime": 3, "body": "We stand on the cliff and it is quiet here."},
+        {"startTime": 66.5, "endTime": 68, "body": "Behold the pumpernickel lighthouse."},
+    ]
+    about = {"title": "The Lighthouse", "audio": "https://cdn.example/lighthouse.mp3#x"}
+    content = json.dumps({"version": "1.0.0", **about, "segments": segments})
+    add_files(page, ("lighthouse.json", content.encode()))
+    page.get_by_role("tab", name="Search").click()
+    look_for(page, "pumpernickel lighthouse")
+    page.locator(".lx-card").first.click()
+    link = page.locator("a.lx-moment")
+    expect(link).to_have_attribute("href", "https://cdn.example/lighthouse.mp3#t=66.5")
+    expect(link).to_have_attribute("rel", "noreferrer")
+    expect(page.locator(".lx-dialog audio")).to_have_count(0)  # nothing is fetched from elsewhere
+
+
+def test_a_word_under_the_pointer_lights_its_patches(page):
     look_for(page, "a rocket taking off into the sky")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 375
-    shade = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert sum(map(int, re.findall(r"\d+", shade)[:3])) < 200
-    context.close()
+    page.locator(".lx-picture").first.click()
+    expect(page.locator(".lx-bars[data-ready]")).to_be_visible()
+    lit = []
+    for bar in page.locator(".lx-bar").all()[:2]:
+        bar.hover()
+        expect(page.locator(".lx-heat")).to_have_attribute("data-word", bar.get_attribute("data-word"))
+        lit.append(page.locator(".lx-heat i").evaluate_all("all => all.map(cell => cell.style.opacity)"))
+    assert lit[0] != lit[1]
+    page.locator(".lx-dialog h2").hover()
+    expect(page.locator(".lx-heat i")).to_have_count(0)
+
+
+def test_an_example_is_asked(page):
+    page.locator(".lx-example").first.click()
+    expect(page.locator("#lx-status")).to_have_text(re.compile(r"\d+ found"))
+    expect(box(page)).to_have_value("a rocket taking off into the sky")
+    expect(page.locator('#lx-chips [data-word="rocket"]')).to_be_visible()
+
+
+def test_a_chip_by_keys_keeps_the_focus(page):
+    look_for(page, "rocket sky")
+    chip = page.locator('#lx-chips [data-word="sky"]')
+    chip.focus()
+    for edit in ("raise", "mute", "forbid", "normal"):
+        page.keyboard.press("Enter")
+        expect(chip).to_have_attribute("data-edit", edit)
+        expect(chip).to_be_focused()
+
+
+def test_every_picture_has_a_text_in_its_place(page):
+    look_for(page, "rocket sky")
+    alts = page.locator(".lx-picture img").evaluate_all("all => all.map(image => image.alt)")
+    assert alts and all(re.match(r".+, found by \w+", alt) for alt in alts)
+    page.locator(".lx-picture").first.click()
+    expect(page.locator(".lx-stage img")).to_have_attribute("alt", re.compile(r"\w+\.\w+"))
+    page.keyboard.press("Escape")
+    drop_picture(page, "red.png", picture_file())
+    settled(page)
+    assert page.locator("img:not([alt])").count() == 0
+    unnamed = "all => all.filter(it => !(it.ariaLabel || it.innerText || it.title)).map(it => it.outerHTML)"
+    assert page.locator("button:visible").evaluate_all(unnamed) == []

@@ -82,6 +82,17 @@ def test_no_picture(junk: bytes) -> None:
     assert "is no picture" in refusal(junk) or "damaged" in refusal(junk)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 64, "is a HEIC photograph"),
+        (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"></svg>', "is an SVG drawing"),
+    ],
+)
+def test_formats_that_people_try_are_named(content: bytes, said: str) -> None:
+    assert said in refusal(content) and refusal(content).endswith("convert it to JPEG or PNG")
+
+
 def test_postscript_is_never_run() -> None:
     eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n%%EOF\n"
     assert "is no picture" in refusal(eps)
