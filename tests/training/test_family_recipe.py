@@ -42,7 +42,7 @@ def changed(tmp_path: Path, name: str, old: str, new: str) -> Path:
         ("lexlip-momentum", "queue = 11520", "queue = 1000", "a multiple of train.batch"),
         (
             "laptop-lexvla",
-            'codebook = "own"\nfreeze_codebook = true',
+            'codebook = "own"\nadapter = "none"\nfreeze_codebook = true',
             'codebook = "tower"',
             'codebook = "own"',
         ),
