@@ -20,6 +20,7 @@ from lexiscope.training import load_recipe, run
 from lexiscope.training.assemble import make_vision
 from lexiscope.training.dense import DenseModel, DenseModule
 from lexiscope.training.losses import info_nce
+from lexiscope.training.picture_batches import Pictures
 from lexiscope.vision.tower import VisionConfig, VisionTower
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 40, 220), "white": (240, 240, 240)}
@@ -172,8 +173,11 @@ def test_it_starts_from_the_towers_it_is_given(language_folder, tmp_path):
     model = DenseModel(vision, text.eval(), width=8, temperature=0.07, folder=tmp_path)
     module = DenseModule(model.network, None).eval()
     pixels = torch.randn(2, 3, 32, 32)
-    vectors, states = module.pictures(pixels)
+    vectors, states = module.pictures(Pictures(pixels, None, None))
     torch.testing.assert_close(states, vision(pixels))
+    some = torch.tensor([[3, 0], [1, 2]])
+    _, seen = module.pictures(Pictures(pixels, some, None))
+    torch.testing.assert_close(seen, vision(pixels, some))
     torch.testing.assert_close(vectors, model.network.encode_image(pixels, normalize=True))
     ids, mask, _ = text.tokenize(["a dog runs on the beach", "a cat"])
     assert torch.equal(model.tokens(["a dog runs on the beach", "a cat"]), ids)
