@@ -1,6 +1,6 @@
 """Measure how hard a search has to try for a recall, on questions made of a segment's own rows.
 
-A question is a row's heaviest words after noise on their weights, or those of three rows together, which no
+A question is a row's heaviest words after noise on their weights, or those of twenty rows together, which no
 row answers as well. These rows themselves do not count as answers, since finding them is too easy. For every
 recall, number of hits and length of question the cheapest effort is kept that reaches the recall for both
 kinds with a reserve, so that it holds for other questions, too; of efforts that cost about the same the one
@@ -32,7 +32,7 @@ RESERVE = 0.25  # of what may be missed is kept back
 ANSWERS = 400  # hits that are looked at for each kind and class: 40 questions for the best ten
 FEWEST_QUESTIONS, MOST_QUESTIONS = 12, 48
 LENGTHS = ((3, 15), (15, 51), (51, 151))  # terms of each class, from and below
-KINDS = (1, 3)  # rows that make a question
+KINDS = (1, 20)  # rows that make a question: what finds itself, and what no row answers well
 _NOISE = 0.8  # standard deviation of the logarithm of a weight's factor
 _SAME = 1 - 1e-6  # scores as good as equal
 # In postings that are read in the same time: to ask at all, to begin a window, to begin rescoring a row.
