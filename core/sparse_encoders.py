@@ -207,16 +207,17 @@ class SparseEncoder(nn.Module):
             return self._of_positions(seen)
         return self._of_head(seen)
 
-    def finish(self, weights: Tensor, presence: Tensor | None = None) -> Tensor:
+    def finish(self, weights: Tensor, presence: Tensor | None = None, *, cut: bool = True) -> Tensor:
         """Cut what is light, and bring to unit length, where the rules say so.
 
         Args:
             weights: (n, V) of `forward`, a text's windows already max-pooled.
             presence: (n, V) what stands in the text, for a literal mask.
+            cut: False leaves light weights in: some methods cut only what they search.
         """
         if self.config.literal == "mask" and presence is not None:
             weights = weights * (presence > 0)
-        if self.config.keep != "all":
+        if cut and self.config.keep != "all":
             weights = sparsify(weights, self.config.keep, top_k=self.config.top_k, vocabulary=self.terms)
         return F.normalize(weights, dim=-1) if self.config.unit_length else weights
 

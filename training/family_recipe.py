@@ -136,6 +136,7 @@ class SupervisionSection(Section):
     learn_temperature: bool = False
     both_ways: bool = False  # contrastive in both directions (pictures)
     in_batch: bool = True  # whether other rows' documents are negatives
+    cut: bool = True  # whether vectors are cut as for the index (`keep`); where not, no term is starved
     teacher_temperature: float = Field(1.0, gt=0)
     score_scale: float = Field(1.0, gt=0)  # of the normalised teachers of `ensemble`
     queue: int = Field(0, ge=0)  # past vectors of a momentum encoder, as further negatives

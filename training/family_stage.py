@@ -99,7 +99,7 @@ class Vectors:
     """What an encoder says of one side.
 
     Attributes:
-        kept: (n, V) as they would be indexed.
+        kept: (n, V) as they would be indexed, or, by `supervision.cut`, not yet cut.
         base: (n, V) before the literal residual and the cut: what the regulariser looks at.
         presence: (n, V) 1 where a term stands in the text; empty for pictures.
     """
@@ -184,7 +184,7 @@ class FamilyStage:
         return Vectors(kept, base, presence)
 
     def _encode(self, side: Side) -> tuple[Tensor, Tensor, Tensor]:
-        return encode(self.module.model, side)
+        return encode(self.module.model, side, cut=self.recipe.supervision.cut)
 
     def _masked(self, q: Vectors, step: int) -> Tensor:
         """Expansion control (D2S): a whole batch's texts keep their own words alone, less and less often."""
@@ -291,20 +291,21 @@ class FamilyStage:
             return
         past.follow(self.module.model)
         answers = batch.document
-        q, d = (gather(encode(past.copy, side)[0]) for side in (batch.query, answers))
+        cut = self.recipe.supervision.cut
+        q, d = (gather(encode(past.copy, side, cut=cut)[0]) for side in (batch.query, answers))
         past.push(q, d[:: batch.group])
 
 
-def encode(model: FamilyModel, side: Side) -> tuple[Tensor, Tensor, Tensor]:
+def encode(model: FamilyModel, side: Side, *, cut: bool = True) -> tuple[Tensor, Tensor, Tensor]:
     """Vectors, their base and the text's own terms, (n, V) each (`Vectors`)."""
     encoder: SparseEncoder = model.side(side.name)
     if side.pixels is not None:
         base = encoder(model.read_pictures(side.pixels))
-        return encoder.finish(base), base, base.new_zeros(len(base), 0)
+        return encoder.finish(base, cut=cut), base, base.new_zeros(len(base), 0)
     seen = model.read_texts(side.name, side.texts, side.windows)
     base = encoder(seen)
     presence = (seen.counts > 0).float() if seen.counts is not None else base.new_zeros(len(base), 0)
-    return encoder.finish(encoder.with_residual(base, seen), presence), base, presence
+    return encoder.finish(encoder.with_residual(base, seen), presence, cut=cut), base, presence
 
 
 def _by_place(d: Tensor, group: int) -> list[Tensor]:

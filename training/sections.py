@@ -21,6 +21,7 @@ class ScheduleSection(Section):
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(0.05, ge=0)
     warmup: int = Field(100, ge=0)
+    cooldown: int = Field(0, ge=0)
     clip: float = Field(1.0, gt=0)
     precision: Literal["bf16", "fp32"] = "bf16"
     average: float = Field(0.0, ge=0, lt=1)

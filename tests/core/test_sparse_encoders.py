@@ -93,6 +93,8 @@ def test_cuts_masks_and_lengths():
     weights, presence = torch.tensor([[3.0, 4.0, 1.0]]), torch.tensor([[1.0, 0.0, 1.0]])
     window = SparseEncoder(EncoderConfig("binary", keep="top_k", top_k=2, unit_length=True), 3)
     torch.testing.assert_close(window.finish(weights), torch.tensor([[0.6, 0.8, 0.0]]))
+    whole = window.finish(weights, cut=False)
+    torch.testing.assert_close(whole, weights / math.sqrt(26))
     masked = SparseEncoder(EncoderConfig("binary", literal="mask"), 3)
     assert masked.finish(weights, presence).tolist() == [[3.0, 0.0, 1.0]]
 

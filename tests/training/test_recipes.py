@@ -15,28 +15,8 @@ from lexiscope.training.smoke import smoke
 
 DATA = Path(os.environ["LEXISCOPE_DATA"]) if "LEXISCOPE_DATA" in os.environ else None
 
-NOT_YET = {
-    "laptop-lexvla": "its loss stays near log(batch): both towers collapse to one vector",
-}
-"""Recipes whose smoke run does not learn to search, and what was seen.
-
-Measured on the real rows, where passing after all is an error.
-"""
-
-
-def _cases():
-    for name in sorted(recipes()):
-        reason = NOT_YET.get(name)
-        yield pytest.param(
-            name,
-            marks=pytest.mark.xfail(strict=DATA is not None, raises=AssertionError, reason=reason)
-            if reason
-            else (),
-        )
-
-
 @pytest.mark.recipes
-@pytest.mark.parametrize("name", list(_cases()))
+@pytest.mark.parametrize("name", sorted(recipes()))
 def test_a_recipe_learns_and_its_vectors_search(name, tmp_path):
     torch.set_num_threads(1)
     found = smoke(name, data=DATA, out=tmp_path)

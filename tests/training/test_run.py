@@ -194,6 +194,13 @@ def test_the_schedule_warms_up_and_ends_at_nothing():
     assert all(schedule.rate(step) >= schedule.rate(step + 1) for step in range(10, 100))
 
 
+def test_a_cooldown_keeps_the_rate_until_its_last_steps():
+    short, longer = (Schedule(steps=n, learning_rate=1.0, warmup=10, cooldown=20) for n in (100, 200))
+    assert all(short.rate(step) == longer.rate(step) for step in range(80))  # a run can be made longer
+    assert short.rate(80) == 1.0 and short.rate(90) == pytest.approx(0.5)
+    assert short.rate(99) == pytest.approx(0.05) and longer.rate(100) == 1.0
+
+
 TEACHER = """
 [distil]
 teacher = "teacher.tflite"
