@@ -52,7 +52,7 @@ class Schedule:
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     warmup: int = 100  # steps of linear warm-up
-    cooldown: int = 0  # last steps, of a linear way down from the full rate; 0: a cosine down from the warm-up
+    cooldown: int = 0  # last steps, of a linear way down; 0: a cosine down from the warm-up
     clip: float = 1.0  # largest norm of the gradient
     precision: str = "bf16"  # autocast type of the forward pass, where the device has it; or "fp32"
     average: float = 0.0  # decay of the exponential moving average of the weights; 0 keeps none
@@ -64,9 +64,9 @@ class Schedule:
     def rate(self, step: int) -> float:
         """Learning rate at a step.
 
-        A linear warm-up, then a cosine down to nothing; or, with a `cooldown`, the full rate until a last, linear
-        way down. Such a run can be made longer afterwards from any checkpoint before its cooldown (warm-up,
-        stable, decay: Hu et al., "MiniCPM", 2024, section 4).
+        A linear warm-up, then a cosine down to nothing; or, with a `cooldown`, the full rate until a last,
+        linear way down. Such a run can be made longer afterwards from any checkpoint before its cooldown
+        (warm-up, stable, decay: Hu et al., "MiniCPM", 2024, section 4).
         """
         if step < self.warmup:
             return self.learning_rate * (step + 1) / self.warmup

@@ -158,7 +158,7 @@ def test_the_balance_of_words_and_picture(page):
     by_words = names(page)
     expect(page.locator("#lx-balance")).to_be_hidden()
     box(page).fill("")
-    expect(page.locator(".lx-empty")).to_be_visible()  # else the answer to the words is taken for the picture's
+    expect(page.locator(".lx-empty")).to_be_visible()  # the words' answer is gone
     drop_picture(page, "red.png", picture_file())
     answered(page)
     by_picture = names(page)

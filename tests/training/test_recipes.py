@@ -15,6 +15,7 @@ from lexiscope.training.smoke import smoke
 
 DATA = Path(os.environ["LEXISCOPE_DATA"]) if "LEXISCOPE_DATA" in os.environ else None
 
+
 @pytest.mark.recipes
 @pytest.mark.parametrize("name", sorted(recipes()))
 def test_a_recipe_learns_and_its_vectors_search(name, tmp_path):
