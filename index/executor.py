@@ -59,17 +59,17 @@ def search(planned: Plan, queries: Queries, k: int, cutoffs: Float64, mosts: Flo
     Returns:
         ids and scores, both (n, k): best first, ties by smaller id, -1 and 0 where there is no hit.
     """
-    kernels, n = _kernels(), len(queries.pointers) - 1
+    compiled, n = kernels(), len(queries.pointers) - 1
     best = no_hits(n, k)
     segment, candidates, allowed = planned
 
     def answer(first: int, last: int) -> None:
         own = scratch(segment)
         if candidates is not None:
-            kernels.search_rows(queries, first, last, candidates, segment.forward, own.dense, best)
+            compiled.search_rows(queries, first, last, candidates, segment.forward, own.dense, best)
             return
         parts = segment.postings, segment.forward, allowed, own, best, np.zeros(2, np.int64)
-        kernels.search_postings(queries, first, last, cutoffs, mosts, *parts)
+        compiled.search_postings(queries, first, last, cutoffs, mosts, *parts)
 
     if n <= QUERIES_A_TASK:
         answer(0, n)
@@ -79,7 +79,8 @@ def search(planned: Plan, queries: Queries, k: int, cutoffs: Float64, mosts: Flo
 
 
 @cache
-def _kernels() -> ModuleType:
+def kernels() -> ModuleType:
+    """The kernels, loaded when first asked for: numba takes a while."""
     from lexiscope.index import kernels
 
     return kernels
@@ -87,14 +88,18 @@ def _kernels() -> ModuleType:
 
 def scratch(segment: Segment) -> Scratch:
     """Return this thread's memory for searching a segment; what one search left is used by the next."""
+    held: Scratch | None = getattr(_OF_THREAD, "held", None)
+    if held is None or len(held.dense) < segment.columns:
+        held = _OF_THREAD.held = _fresh(segment.columns)
+    return held
+
+
+def _fresh(columns: int) -> Scratch:
     from lexiscope.index.bucket_kernels import WINDOW
     from lexiscope.index.read_kernels import BLOCK
 
-    held: Scratch | None = getattr(_OF_THREAD, "held", None)
-    if held is None or len(held.dense) < segment.columns:
-        sums, maxima = np.zeros(WINDOW, np.uint16), np.zeros(WINDOW // BLOCK, np.uint16)
-        held = _OF_THREAD.held = Scratch(sums, maxima, np.zeros(segment.columns, np.float32))
-    return held
+    sums, maxima = np.zeros(WINDOW, np.uint16), np.zeros(WINDOW // BLOCK, np.uint16)
+    return Scratch(sums, maxima, np.zeros(columns, np.float32))
 
 
 def _mask(chosen: Int32, n: int) -> UInt8:

@@ -9,7 +9,7 @@ import numpy as np
 
 from lexiscope.index.arrays import Kept, Postings, Scratch
 from lexiscope.index.jit import jit
-from lexiscope.index.read_kernels import BLOCK, GREATEST, fetch, read_window, windows_of
+from lexiscope.index.read_kernels import BLOCK, GREATEST, clear, fetch, read_window, windows_of
 from lexiscope.index.vectors import Float64, Int64, UInt8
 
 BITS = 6  # of a bound, the last, that the histogram does not tell apart
@@ -109,6 +109,6 @@ def collect(
         least = max(least, reached(maxima, wanted))
         count, least, lost = _keep(base, rows, least, wanted, scratch, kept, count)
         dropped = max(dropped, lost)
-        scratch.sums[:] = 0
+        clear(scratch.sums)
     count, bound, lost = _leave_best(kept, count, wanted)
     return count, max(dropped, lost, max(least, bound) - 1), unread, read

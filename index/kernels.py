@@ -27,7 +27,7 @@ from lexiscope.index.arrays import Best, Forward, Kept, Postings, Queries, Scrat
 from lexiscope.index.heap import offer, sort
 from lexiscope.index.jit import jit
 from lexiscope.index.keep_kernels import PARTS, collect, count_bounds, reached
-from lexiscope.index.read_kernels import BLOCK, GREATEST, plan, read_window, windows_of
+from lexiscope.index.read_kernels import BLOCK, GREATEST, clear, plan, read_window, windows_of
 from lexiscope.index.score_kernels import WAITING, offer_all, rescore, score_row, threshold_of
 from lexiscope.index.vectors import Float32, Float64, Int32, Int64, UInt8
 
@@ -122,7 +122,7 @@ def _search_all(
                             least = max(least, threshold_of(scores, size, scale))
                             work[1] += waited
                             waited = 0
-        scratch.sums[:] = 0
+        clear(scratch.sums)
     work[1] += waited
     return offer_all(waiting, waited, forward, scratch.dense, scores, rows, size)
 

@@ -14,6 +14,7 @@ from lexiscope.index.vectors import Float32, Float64, Int32, Int64, UInt8, UInt1
 
 BLOCK = 64  # bounds that share a maximum
 GREATEST = 65_535  # bound
+PIECE = 1024  # sums cleared at a time
 LINE = 32  # two-byte numbers in a cache line
 FETCHED = 3  # cache lines of a list that are fetched ahead; the processor guesses the others
 HEADS = 16  # cache lines of a term's buckets that are fetched ahead
@@ -153,6 +154,13 @@ def _set_maxima(sums: UInt16, maxima: UInt16) -> None:
         for row in range(block * BLOCK, block * BLOCK + BLOCK):
             greatest = max(greatest, sums[row])
         maxima[block] = greatest
+
+
+@jit
+def clear(sums: UInt16) -> None:
+    """Set all sums to nothing, a piece at a time: small memsets stay in the cache, a large one goes past it."""
+    for first in range(0, len(sums), PIECE):
+        sums[first : first + PIECE] = 0
 
 
 @jit

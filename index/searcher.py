@@ -12,7 +12,7 @@ import numpy.typing as npt
 from lexiscope.errors import InvalidValue
 from lexiscope.index.arrays import Queries, no_hits, writable
 from lexiscope.index.effort import TERMS
-from lexiscope.index.executor import Plan, better_of, search
+from lexiscope.index.executor import Plan, better_of, kernels, search
 from lexiscope.index.vectors import Float32, Float64, Int64
 
 __all__ = ["Part", "Searcher"]
@@ -57,13 +57,12 @@ class Searcher:
         return ids[0], scores[0]
 
     def _query(self, terms: npt.NDArray[np.integer], weights: npt.NDArray[np.floating]) -> Queries:
-        from lexiscope.index.kernels import in_order, positive
-
+        compiled = kernels()
         ids, values = writable(terms, np.int32), writable(weights, np.float32)
-        if len(ids) != len(values) or not in_order(ids, self._columns):
+        if len(ids) != len(values) or not compiled.in_order(ids, self._columns):
             raise InvalidValue(
                 f"the terms of a query ascend, each once, from 0 to {self._columns - 1}, one for each weight"
             )
-        if not positive(values):
+        if not compiled.positive(values):
             raise InvalidValue("the weights of a query are finite and above zero: leave the others out")
         return Queries(np.array([0, len(ids)], np.int64), ids, values)
