@@ -158,7 +158,7 @@ def _set_maxima(sums: UInt16, maxima: UInt16) -> None:
 
 @jit
 def clear(sums: UInt16) -> None:
-    """Set all sums to nothing, a piece at a time: small memsets stay in the cache, a large one goes past it."""
+    """Set all sums to nothing, a piece at a time: a large memset is slower."""
     for first in range(0, len(sums), PIECE):
         sums[first : first + PIECE] = 0
 
