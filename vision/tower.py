@@ -108,7 +108,7 @@ class VisionTower(nn.Module):
         patch = self.config.image_size // self.grid[0]
         if side % patch or not hasattr(network, "set_input_size"):
             raise ModelError(
-                f"{self.config.architecture}: cannot look at {side} pixels; choose a multiple of its {patch}, "
+                f"{self.config.architecture}: cannot look at {side} pixels; choose a multiple of {patch}, "
                 "or the size that it was made for"
             )
         network.set_input_size(img_size=side)

@@ -67,7 +67,7 @@ def test_a_finished_tower_looks_at_larger_pictures(vision_folder):
     tower = VisionTower.from_pretrained(vision_folder).eval()
     tower.model.pos_embed.data[:, 1:] = tower.model.pos_embed[:, 1:2]  # so that it matters only if it is lost
     small = tower(torch.zeros(1, 3, 32, 32))
-    with pytest.raises(ModelError, match="multiple of its 8"):
+    with pytest.raises(ModelError, match="multiple of 8"):
         tower.set_image_size(36)
     tower.set_image_size(48)
     assert tower.grid == (6, 6) and tower.config.image_size == 48
