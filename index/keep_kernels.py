@@ -9,7 +9,7 @@ import numpy as np
 
 from lexiscope.index.arrays import Kept, Postings, Scratch
 from lexiscope.index.jit import jit
-from lexiscope.index.read_kernels import BLOCK, GREATEST, clear, fetch, read_window, windows_of
+from lexiscope.index.read_kernels import BLOCK, GREATEST, blocks_of, clear, fetch, read_window, windows_of
 from lexiscope.index.vectors import Float64, Int64, UInt8
 
 BITS = 6  # of a bound, the last, that the histogram does not tell apart
@@ -68,7 +68,7 @@ def _keep(
         How many rows are kept now, the bound to reach from now on, and the greatest that was dropped.
     """
     dropped = 0
-    for block in range((rows + BLOCK - 1) // BLOCK):
+    for block in range(blocks_of(rows)):
         if scratch.maxima[block] >= least:
             for row in range(block * BLOCK, min(block * BLOCK + BLOCK, rows)):
                 if scratch.sums[row] >= least:
@@ -104,7 +104,7 @@ def collect(
     for window in range(windows_of(n)):
         base, rows, missing, some = read_window(slots, factors, cutoff, window, n, postings, allowed, scratch)
         unread, read = max(unread, missing), read + some
-        for block in range((rows + BLOCK - 1) // BLOCK):
+        for block in range(blocks_of(rows)):
             maxima[scratch.maxima[block] >> BITS] += 1
         least = max(least, reached(maxima, wanted))
         count, least, lost = _keep(base, rows, least, wanted, scratch, kept, count)

@@ -27,7 +27,7 @@ from lexiscope.index.arrays import Best, Forward, Kept, Postings, Queries, Scrat
 from lexiscope.index.heap import offer, sort
 from lexiscope.index.jit import jit
 from lexiscope.index.keep_kernels import PARTS, collect, count_bounds, reached
-from lexiscope.index.read_kernels import BLOCK, GREATEST, clear, plan, read_window, windows_of
+from lexiscope.index.read_kernels import BLOCK, GREATEST, blocks_of, clear, plan, read_window, windows_of
 from lexiscope.index.score_kernels import WAITING, offer_all, rescore, score_row, threshold_of
 from lexiscope.index.vectors import Float32, Float64, Int32, Int64, UInt8
 
@@ -111,7 +111,7 @@ def _search_all(
     for window in range(windows_of(n)):
         base, here, _, read = read_window(slots, factors, 0.0, window, n, postings, allowed, scratch)
         work[0] += read
-        for block in range((here + BLOCK - 1) // BLOCK):
+        for block in range(blocks_of(here)):
             if scratch.maxima[block] >= least:
                 for row in range(block * BLOCK, min(block * BLOCK + BLOCK, here)):
                     if scratch.sums[row] >= least:

@@ -50,6 +50,12 @@ def windows_of(n: int) -> int:
 
 
 @jit
+def blocks_of(rows: int) -> int:
+    """How many blocks the rows of a window take."""
+    return (rows + BLOCK - 1) // BLOCK
+
+
+@jit
 def _buckets(postings: Postings, slot: int, window: int, windows: int) -> tuple[int, int]:
     """The first and the one after the last bucket of a term in a window."""
     number = slot * windows + window
@@ -185,5 +191,5 @@ def read_window(
         _fetch_window(slots, postings, window + 1, windows)
     unread, read = _read(slots, factors, cutoff, postings, window, windows, scratch.sums)
     _strike(allowed[base : base + WINDOW], scratch.sums)
-    _set_maxima(scratch.sums, scratch.maxima[: (rows + BLOCK - 1) // BLOCK])
+    _set_maxima(scratch.sums, scratch.maxima[: blocks_of(rows)])
     return base, rows, unread, read
