@@ -29,7 +29,7 @@ from lexiscope.training.distributed import gather, own
 from lexiscope.training.loop import epoch_rows
 from lexiscope.training.losses import info_nce
 from lexiscope.training.picture_batches import PictureBatches, Pictures
-from lexiscope.vision.tower import VisionConfig, VisionTower, all_states, timm_knows
+from lexiscope.vision.tower import VisionConfig, VisionTower, all_states
 
 _RESIZE = {"squash": "squash", "crop": "shortest"}  # ours to open_clip's
 
@@ -75,24 +75,6 @@ class DenseModel:
         self.network.visual.trunk.load_state_dict(vision.model.state_dict())
         self.network.text.transformer.decoder.load_state_dict(text.model.state_dict())
         open_clip.set_model_preprocess_cfg(self.network, _preprocessing(vision.config))
-
-    def set_image_size(self, side: int) -> None:
-        """As `VisionTower.set_image_size`.
-
-        Raises:
-            RecipeError: there is no architecture that is named like this one but for its size.
-        """
-        shape = self.config["vision_cfg"]
-        name = str(shape["timm_model_name"]).removesuffix(str(shape["image_size"])) + str(side)
-        if not timm_knows(name):
-            raise RecipeError(
-                f"vision.search_size: open_clip makes a picture tower by its name alone, and {name} is none; "
-                "register it (lexiscope.vision.architectures), or leave search_size out"
-            )
-        self.network.visual.set_input_size(side)
-        shape |= {"timm_model_name": name, "image_size": side}
-        open_clip = load_open_clip()
-        open_clip.set_model_preprocess_cfg(self.network, {**self.network.visual.preprocess_cfg, "size": side})
 
     def tokens(self, texts: list[str]) -> Tensor:
         """Token ids (n, longest); of a text longer than open_clip's context only its beginning."""

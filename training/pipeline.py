@@ -125,8 +125,6 @@ class _Run:
         tune_for(model.vision, self.device)
         self._lexical(model.to(self.device), corpus)
         folder = self.out / "model"
-        if self.recipe.vision.search_size is not None:
-            model.vision.set_image_size(self.recipe.vision.search_size)
         if rank() == 0:
             model.save(folder, card=model_card(self.recipe, self.out))
         wait()
@@ -290,8 +288,6 @@ class _Run:
                 evaluate=on_development(self._dev, dense_encoder),
             )
             fit(stage, schedule(part), self.out / name, device=self.device, resume=self.resume)
-        if self.recipe.vision.search_size is not None:
-            model.set_image_size(self.recipe.vision.search_size)
         if rank() == 0:
             model.save(card=model_card(self.recipe, self.out))
         wait()

@@ -41,7 +41,6 @@ class VisionSection(Section):
     architecture: str | None = None
     arguments: dict[str, Any] = Field({})
     image_size: int | None = Field(None, ge=8)
-    search_size: int | None = Field(None, ge=8)  # of the finished model, where it is not image_size
     resize: Literal["crop", "squash"] = "crop"
 
     @model_validator(mode="after")

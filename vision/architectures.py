@@ -22,12 +22,7 @@ from timm.models import register_model  # noqa: E402  (torchvision has to be men
 from timm.models.vision_transformer import VisionTransformer  # noqa: E402
 from timm.models.vision_transformer_hybrid import ConvStem, HybridEmbed  # type: ignore[attr-defined]  # noqa: E402
 
-__all__ = [
-    "vit_convstem_dinov2",
-    "vit_convstem_dinov2_d1_32",
-    "vit_convstem_dinov2_d8_112",
-    "vit_convstem_dinov2_d8_144",
-]
+__all__ = ["vit_convstem_dinov2", "vit_convstem_dinov2_d1_32", "vit_convstem_dinov2_d8_112"]
 
 
 @register_model
@@ -82,20 +77,6 @@ def vit_convstem_dinov2_d8_112(pretrained: bool = False, **arguments: Any) -> Vi
     size = {"img_size": 112, "embed_dim": 192, "depth": 8, "num_heads": 3}
     tower: VisionTransformer = vit_convstem_dinov2(pretrained, **{**size, **arguments})
     return tower
-
-
-@register_model
-def vit_convstem_dinov2_d8_144(pretrained: bool = False, **arguments: Any) -> VisionTransformer:  # noqa: ANN401
-    """The same for larger pictures: what the finished dense twin looks at.
-
-    Args:
-        pretrained: there are no weights to load; True is refused.
-        **arguments: of `vit_convstem_dinov2`, where not the bundled recipe's.
-
-    Raises:
-        ValueError: weights are asked for.
-    """
-    return vit_convstem_dinov2_d8_112(pretrained, **{"img_size": 144, **arguments})
 
 
 @register_model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -91,29 +91,6 @@ class VisionTower(nn.Module):
         size = self.model.patch_embed.grid_size  # type: ignore[union-attr]
         return int(size[0]), int(size[1])  # type: ignore[index]
 
-    def set_image_size(self, side: int) -> None:
-        """Look at squares of another size from now on; the embedding of the patches' places is interpolated.
-
-        A tower that was trained on crops saw things larger than whole pictures show them, so it sees more in
-        whole pictures that are somewhat larger (Touvron et al., "Fixing the train-test resolution
-        discrepancy", NeurIPS 2019).
-
-        Args:
-            side: in pixels, whole patches.
-
-        Raises:
-            ModelError: the tower cannot look at squares of that size.
-        """
-        network: Any = self.model
-        patch = self.config.image_size // self.grid[0]
-        if side % patch or not hasattr(network, "set_input_size"):
-            raise ModelError(
-                f"{self.config.architecture}: cannot look at {side} pixels; choose a multiple of {patch}, "
-                "or the size that it was made for"
-            )
-        network.set_input_size(img_size=side)
-        self.config = replace(self.config, image_size=side)
-
     def forward(self, pixels: Tensor, kept: Tensor | None = None) -> Tensor:
         """States of the patches, without class and register tokens.
 
@@ -126,16 +103,6 @@ class VisionTower(nn.Module):
             (batch, patches or m, width).
         """
         return all_states(self.model, pixels, kept)[:, int(self.model.num_prefix_tokens) :]  # type: ignore[arg-type]
-
-
-def timm_knows(architecture: str) -> bool:
-    """Whether timm, with what is registered here, can make this architecture."""
-    ensure_torchvision_operators()
-    import timm
-
-    import lexiscope.vision.architectures  # noqa: F401  (registers it with timm)
-
-    return bool(timm.is_model(architecture))
 
 
 def all_states(network: Any, pixels: Tensor, kept: Tensor | None) -> Tensor:  # noqa: ANN401
