@@ -10,6 +10,7 @@ const SAYS = { normal: "as it is", raise: "raised", mute: "muted", forbid: "forb
 const state = { text: "", image: null, like: null, kind: "", k: 12, balance: 0.5, edits: new Map(), seen: null, asked: null };
 const MOST_CHARACTERS = 5000; // what the server takes, demo/schemas.py: said before anything is sent
 const MOST_ADDED = 6; // words shown that the models add
+const FAINT = 0.1; // of the heaviest word's weight; what a model adds with less hardly counts, and is not shown
 let running = null, timer = null;
 
 // Words with a minus before them are forbidden; the same rule as on the command line.
@@ -109,8 +110,10 @@ function merged(found) {
     if ((all.get(word.word)?.weight ?? -1) < word.weight) all.set(word.word, word);
   }
   const sorted = [...all.values()].sort((a, b) => b.weight - a.weight);
-  const asked = sorted.filter((word) => word.asked);
-  return [...asked, ...sorted.filter((word) => !word.asked).slice(0, MOST_ADDED * (asked.length ? 1 : 2))];
+  const asked = sorted.filter((word) => word.asked), heaviest = Math.max(...sorted.map((word) => word.weight));
+  const added = sorted.filter((word) => !word.asked
+    && (word.weight >= FAINT * heaviest || state.edits.has(word.word)));
+  return [...asked, ...added.slice(0, MOST_ADDED * (asked.length ? 1 : 2))];
 }
 
 const editOf = (word, forbidden) => state.edits.get(word) ?? (forbidden.includes(word) ? "forbid" : "normal");

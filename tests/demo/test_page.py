@@ -277,3 +277,18 @@ def test_every_picture_has_a_text_in_its_place(page):
     assert page.locator("img:not([alt])").count() == 0
     unnamed = "all => all.filter(it => !(it.ariaLabel || it.innerText || it.title)).map(it => it.outerHTML)"
     assert page.locator("button:visible").evaluate_all(unnamed) == []
+
+
+def test_words_that_the_model_adds_faintly_are_not_shown(page):
+    def with_more(route):
+        answer = route.fetch()
+        found = answer.json()
+        most = max(word["weight"] for word in found["words"])
+        for word, share in (("strongly", 0.5), ("faintly", 0.05)):
+            found["words"].append({"word": word, "weight": share * most, "asked": False})
+        route.fulfill(response=answer, json=found)
+
+    page.route("**/search", with_more)
+    look_for(page, "rocket")
+    expect(page.locator('#lx-chips [data-word="strongly"]')).to_be_visible()
+    expect(page.locator('#lx-chips [data-word="faintly"]')).to_have_count(0)
