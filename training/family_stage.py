@@ -174,17 +174,17 @@ class FamilyStage:
         """
         size = self.recipe.train.chunk
         if not size or size >= len(side):
-            parts = [self._encode(side)]
+            parts = [self._encode(self.module.model, side)]
         else:
             parts = [
-                checkpoint(self._encode, side.part(start, size), use_reentrant=False)
+                checkpoint(self._encode, self.module.model, side.part(start, size), use_reentrant=False)
                 for start in range(0, len(side), size)
             ]
         kept, base, presence = (gather(torch.cat(listed)) for listed in zip(*parts, strict=True))
         return Vectors(kept, base, presence)
 
-    def _encode(self, side: Side) -> tuple[Tensor, Tensor, Tensor]:
-        return encode(self.module.model, side, cut=self.recipe.supervision.cut)
+    def _encode(self, model: FamilyModel, side: Side) -> tuple[Tensor, Tensor, Tensor]:
+        return encode(model, side, cut=self.recipe.supervision.cut)
 
     def _masked(self, q: Vectors, step: int) -> Tensor:
         """Expansion control (D2S): a whole batch's texts keep their own words alone, less and less often."""
@@ -291,12 +291,11 @@ class FamilyStage:
             return
         past.follow(self.module.model)
         answers = batch.document
-        cut = self.recipe.supervision.cut
-        q, d = (gather(encode(past.copy, side, cut=cut)[0]) for side in (batch.query, answers))
+        q, d = (gather(self._encode(past.copy, side)[0]) for side in (batch.query, answers))
         past.push(q, d[:: batch.group])
 
 
-def encode(model: FamilyModel, side: Side, *, cut: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+def encode(model: FamilyModel, side: Side, *, cut: bool) -> tuple[Tensor, Tensor, Tensor]:
     """Vectors, their base and the text's own terms, (n, V) each (`Vectors`)."""
     encoder: SparseEncoder = model.side(side.name)
     if side.pixels is not None:

@@ -160,6 +160,7 @@ def _small(recipe: Recipe, rows: list[Scene], out: Path) -> dict[str, Any]:
                 "steps": STEPS,
                 "batch": BATCH,
                 "warmup": 10,
+                "cooldown": 0,  # a recipe's own is longer than all these steps
                 "save_every": 100,
                 "log_every": 1,
                 "precision": "fp32",

@@ -110,9 +110,9 @@ function merged(found) {
     if ((all.get(word.word)?.weight ?? -1) < word.weight) all.set(word.word, word);
   }
   const sorted = [...all.values()].sort((a, b) => b.weight - a.weight);
-  const asked = sorted.filter((word) => word.asked), heaviest = Math.max(...sorted.map((word) => word.weight));
-  const added = sorted.filter((word) => !word.asked
-    && (word.weight >= FAINT * heaviest || state.edits.has(word.word)));
+  const asked = sorted.filter((word) => word.asked);
+  const counts = (word) => word.weight >= FAINT * sorted[0].weight || state.edits.has(word.word);
+  const added = sorted.filter((word) => !word.asked && counts(word));
   return [...asked, ...added.slice(0, MOST_ADDED * (asked.length ? 1 : 2))];
 }
 
