@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lexiscope.errors import LexiscopeError, VocabularyMismatch
-from lexiscope.retriever import Retriever
+from lexiscope.retriever import DEFAULT_MODEL, Retriever
 from lexiscope.terminal import output, progress_bar, show_hits, show_skipped
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ def sample_index(place: Path) -> Path:
     shown, _ = _lay_out(place)
     index = place / "index"
     try:
-        with Retriever.open(index, create=True) as library:
+        # The model is named, so that it is compared even where there is nothing to add.
+        with Retriever.open(index, model=DEFAULT_MODEL, create=True) as library:
             library.add([shown])
     except VocabularyMismatch:  # made with the model of an earlier version
         shutil.rmtree(index)

@@ -1,8 +1,10 @@
 """Stage "lexical": both towers learn to say the same words about a picture and its captions.
 
-    L = ½ [ NCE(top_k(i), t) + NCE(i, top_k(t)) ] + λ_I·R(i) + λ_T·R(t) + λ_W·L_words + λ_D·L_distil
+    L = ½ [ NCE(top_k(i), t) + NCE(i, top_k(t)) ] + λ_I·R(i) + λ_T·R(t⁺) + λ_W·L_words + λ_D·L_distil
 
-i, t are unit vectors over the terms that the heads can say. Pairing a cut vector with a whole one (VDR)
+i, t are unit vectors over the terms that the heads can say; t⁺ is t without the words that stand in the
+text: those cost nothing, and words that are added to every text cost much, which no picture that fails to
+say them would push down. Pairing a cut vector with a whole one (VDR)
 trains what is used at search time without starving the words that the cut leaves out. With probability
 p, falling from 1 to 0, a batch's captions are masked to their own words (probabilistic expansion
 control, D2S), so that words keep their meaning while the towers are young.
@@ -36,7 +38,7 @@ class LexicalLoss:
     temperature: float = 0.07  # start of the learned temperature
     regulariser: str = "overuse"  # or "flops"
     picture_weight: float = 5e-4  # λ_I
-    text_weight: float = 1e-3  # λ_T
+    text_weight: float = 1e-3  # λ_T, of words that do not stand in the text
     ramp: int = 2000  # steps of the quadratic ramp of both
     words_weight: float = 0.0  # λ_W; needs max pooling of the picture's head
     distil_weight: float = 1.0  # λ_D
@@ -109,7 +111,8 @@ class LexicalStage:
         contrast = self._contrast(picture, text, gather(batch.owners))
         regularise = REGULARISERS[weights.regulariser]
         ramp = quadratic_ramp(step, weights.ramp)
-        use_i, use_t = regularise(F.normalize(picture, dim=-1)), regularise(F.normalize(text, dim=-1))
+        added = F.normalize(text, dim=-1) * (1 - gather(batch.presence))
+        use_i, use_t = regularise(F.normalize(picture, dim=-1)), regularise(added)
         total = contrast + ramp * (weights.picture_weight * use_i + weights.text_weight * use_t)
         figures = {"nce": contrast.item(), "use_i": use_i.item(), "use_t": use_t.item()}
         figures["scale"] = self.module.scale.item()

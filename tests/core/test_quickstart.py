@@ -2,6 +2,7 @@
 
 import shlex
 import socket
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 from lexiscope import quickstart, retriever
 from lexiscope.cli import app
 from lexiscope.errors import LexiscopeError
+from lexiscope.index.manifest import Manifest
 
 
 @pytest.fixture
@@ -43,3 +45,13 @@ def test_without_the_photographs(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(quickstart, "find_spec", lambda name: None)
     with pytest.raises(LexiscopeError, match="pip install --force-reinstall scikit-image"):
         quickstart.run(tmp_path)
+
+
+def test_the_sample_is_made_anew_for_another_model(tiny, tiny_encoder, tmp_path):
+    index = quickstart.sample_index(tmp_path)
+    manifest = Manifest.read(index)
+    replace(manifest, model={**manifest.model, "weights": "of an earlier version"}).write(index)
+    assert quickstart.sample_index(tmp_path) == index
+    with retriever.Retriever.open(index) as library:
+        assert library.search("a rocket")
+        assert library.collection.meta["weights"] == tiny_encoder.fingerprint
