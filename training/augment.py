@@ -6,7 +6,6 @@ One affine map serves the picture and the teacher's feature map of it, so that p
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -31,10 +30,47 @@ def random_boxes(n: int, *, smallest: float, generator: torch.Generator) -> Tens
     return theta
 
 
-def crop(maps: Tensor, theta: Tensor, side: int) -> Tensor:
-    """Cut the boxes out of (n, channels, h, w), resampled to (n, channels, side, side)."""
-    grid = F.affine_grid(theta, [len(maps), 1, side, side], align_corners=False)
-    return F.grid_sample(maps, grid, mode="bilinear", padding_mode="border", align_corners=False)
+def crop(pixels: Tensor, theta: Tensor, side: int) -> Tensor:
+    """Cut the boxes out of pictures (n, channels, h, w), resampled to (n, channels, side, side)."""
+    down, across = _resampling(theta, pixels.shape[-2], pixels.shape[-1], side)
+    return down[:, None] @ pixels @ across[:, None].transpose(-1, -2)
+
+
+def crop_states(states: Tensor, theta: Tensor, side: int, kept: Tensor | None = None) -> Tensor:
+    """Cut the boxes out of maps of states (n, h, w, c), resampled to side × side patches.
+
+    Args:
+        states: (n, h, w, c).
+        theta: (n, 2, 3) of `random_boxes`.
+        side: rows and columns of patches.
+        kept: (n, m) numbers of the patches that are wanted; None: all of them.
+
+    Returns:
+        (n, m or side², c).
+    """
+    down, across = _resampling(theta, states.shape[1], states.shape[2], side)
+    weights = torch.einsum("nyh,nxw->nyxhw", down, across).flatten(3).flatten(1, 2)
+    if kept is not None:
+        weights = weights.gather(1, kept[..., None].expand(-1, -1, weights.shape[-1]))
+    return weights @ states.flatten(1, 2)
+
+
+def _resampling(theta: Tensor, height: int, width: int, side: int) -> tuple[Tensor, Tensor]:
+    """What each row (n, side, height) and column (n, side, width) of the crops takes of the maps'.
+
+    A box has upright sides, so that bilinear resampling is one matrix from the left and one from the right:
+    on a CPU several times as fast as `grid_sample`, which is for any affine map.
+    """
+    down = _hats(theta[:, 1, 1], theta[:, 1, 2], height, side)
+    return down, _hats(theta[:, 0, 0], theta[:, 0, 2], width, side)
+
+
+def _hats(scale: Tensor, shift: Tensor, size: int, side: int) -> Tensor:
+    """Linear interpolation at `side` places, as a matrix (n, side, size) of hat functions 1 - |place - j|."""
+    middle = (torch.arange(side, device=scale.device) * 2 + 1) / side - 1  # of the crop's pixels, in -1…1
+    place = ((scale[:, None] * middle + shift[:, None] + 1) * size - 1) / 2
+    place = place.clamp(0, size - 1)  # the border goes on
+    return (1 - (place[..., None] - torch.arange(size, device=scale.device)).abs()).clamp(min=0)
 
 
 def jitter(pixels: Tensor, *, strength: float, generator: torch.Generator) -> Tensor:

@@ -154,8 +154,9 @@ class _Trainer:
         rate = self.schedule.rate(step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        batch = self.stage.batch(step)
         with self._autocast():
-            loss, figures = self.stage.loss(self.stage.batch(step), step)
+            loss, figures = self.stage.loss(batch, step)
         self._stop_unless_finite("loss", loss.item(), step)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()

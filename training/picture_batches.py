@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lexiscope.training.augment import crop, jitter, random_boxes
+from lexiscope.training.augment import crop, crop_states, jitter, random_boxes
 from lexiscope.training.corpus import Corpus
 from lexiscope.training.distributed import rank, world
 from lexiscope.vision.tower import Preprocessor
@@ -102,6 +102,4 @@ class PictureBatches:
         kept: Tensor | None,
     ) -> Tensor:
         raw = torch.from_numpy(self.corpus.gather(maps, rows)).to(self.device)
-        cropped = crop(raw.permute(0, 3, 1, 2).float(), theta, self.grid[0])
-        states = cropped.flatten(2).transpose(1, 2)
-        return states if kept is None else states.gather(1, kept[..., None].expand(-1, -1, states.shape[-1]))
+        return crop_states(raw.float(), theta, self.grid[0], kept)
