@@ -89,10 +89,8 @@ class TextTower(nn.Module):
         head = self.tokenizer(before)["input_ids"]
         tail = self.tokenizer(after, add_special_tokens=False)["input_ids"] if after else []
         room = self.config.max_length
-        for number, text in enumerate(texts):
-            tokens = self.tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)[
-                "input_ids"
-            ]
+        listed = self.tokenizer(list(texts), add_special_tokens=False, truncation=False, verbose=False)
+        for number, tokens in enumerate(listed["input_ids"]):
             for start in range(0, max(1, len(tokens)), room):
                 rows.append([*head, *tokens[start : start + room], *tail])
                 owners.append(number)

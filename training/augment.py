@@ -5,6 +5,8 @@ One affine map serves the picture and the teacher's feature map of it, so that p
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -30,9 +32,29 @@ def random_boxes(n: int, *, smallest: float, generator: torch.Generator) -> Tens
     return theta
 
 
-def crop(pixels: Tensor, theta: Tensor, side: int) -> Tensor:
-    """Cut the boxes out of pictures (n, channels, h, w), resampled to (n, channels, side, side)."""
-    down, across = _resampling(theta, pixels.shape[-2], pixels.shape[-1], side)
+def whole_boxes(n: int) -> Tensor:
+    """Affine maps (n, 2, 3) that show the whole picture."""
+    return torch.eye(2, 3).repeat(n, 1, 1)
+
+
+def inside(outer: Tensor, inner: Tensor) -> Tensor:
+    """Boxes (n, 2, 3) of boxes: what `inner` shows of what `outer` shows of a picture."""
+    scale = outer[:, :, :2] @ inner[:, :, :2]
+    shift = outer[:, :, :2] @ inner[:, :, 2:] + outer[:, :, 2:]
+    return torch.cat([scale, shift], dim=2)
+
+
+def crop(pixels: Tensor, theta: Tensor, side: int, *, cubic: bool = False) -> Tensor:
+    """Cut the boxes out of pictures (n, channels, h, w), resampled to (n, channels, side, side).
+
+    Args:
+        pixels: the pictures.
+        theta: (n, 2, 3) of `random_boxes`.
+        side: rows and columns of the result.
+        cubic: keep enlarged pictures sharp, as photographs are.
+    """
+    kernel = _cubic if cubic else _hat
+    down, across = _resampling(theta, pixels.shape[-2], pixels.shape[-1], side, kernel)
     return down[:, None] @ pixels @ across[:, None].transpose(-1, -2)
 
 
@@ -55,22 +77,37 @@ def crop_states(states: Tensor, theta: Tensor, side: int, kept: Tensor | None = 
     return weights @ states.flatten(1, 2)
 
 
-def _resampling(theta: Tensor, height: int, width: int, side: int) -> tuple[Tensor, Tensor]:
+def _hat(distance: Tensor) -> Tensor:
+    """Linear interpolation."""
+    return (1 - distance).clamp(min=0)
+
+
+def _cubic(distance: Tensor) -> Tensor:
+    """Keys' cubic convolution with a = -1/2, as Pillow's BICUBIC where it enlarges."""
+    near = (1.5 * distance - 2.5) * distance**2 + 1
+    far = ((-0.5 * distance + 2.5) * distance - 4) * distance + 2
+    return torch.where(distance < 1, near, far * (distance < 2))
+
+
+def _resampling(
+    theta: Tensor, height: int, width: int, side: int, kernel: Callable[[Tensor], Tensor] = _hat
+) -> tuple[Tensor, Tensor]:
     """What each row (n, side, height) and column (n, side, width) of the crops takes of the maps'.
 
-    A box has upright sides, so that bilinear resampling is one matrix from the left and one from the right:
+    A box has upright sides, so that resampling is one matrix from the left and one from the right:
     on a CPU several times as fast as `grid_sample`, which is for any affine map.
     """
-    down = _hats(theta[:, 1, 1], theta[:, 1, 2], height, side)
-    return down, _hats(theta[:, 0, 0], theta[:, 0, 2], width, side)
+    down = _shares(theta[:, 1, 1], theta[:, 1, 2], height, side, kernel)
+    return down, _shares(theta[:, 0, 0], theta[:, 0, 2], width, side, kernel)
 
 
-def _hats(scale: Tensor, shift: Tensor, size: int, side: int) -> Tensor:
-    """Linear interpolation at `side` places, as a matrix (n, side, size) of hat functions 1 - |place - j|."""
+def _shares(scale: Tensor, shift: Tensor, size: int, side: int, kernel: Callable[[Tensor], Tensor]) -> Tensor:
+    """Interpolation at `side` places, as a matrix (n, side, size) of kernels of |place - j|."""
     middle = (torch.arange(side, device=scale.device) * 2 + 1) / side - 1  # of the crop's pixels, in -1…1
     place = ((scale[:, None] * middle + shift[:, None] + 1) * size - 1) / 2
     place = place.clamp(0, size - 1)  # the border goes on
-    return (1 - (place[..., None] - torch.arange(size, device=scale.device)).abs()).clamp(min=0)
+    shares = kernel((place[..., None] - torch.arange(size, device=scale.device)).abs())
+    return shares / shares.sum(dim=-1, keepdim=True)
 
 
 def jitter(pixels: Tensor, *, strength: float, generator: torch.Generator) -> Tensor:

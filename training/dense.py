@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -24,9 +23,10 @@ from torch import Tensor, nn
 from lexiscope.errors import RecipeError
 from lexiscope.evaluation.dense import load_open_clip
 from lexiscope.text.tower import TextTower
+from lexiscope.training.caption_rows import CaptionRows
 from lexiscope.training.distil import distillation_loss
-from lexiscope.training.distributed import gather, own
-from lexiscope.training.loop import epoch_rows
+from lexiscope.training.distributed import gather
+from lexiscope.training.loop import Figures
 from lexiscope.training.losses import info_nce
 from lexiscope.training.picture_batches import PictureBatches, Pictures
 from lexiscope.vision.tower import VisionConfig, VisionTower, all_states
@@ -76,11 +76,10 @@ class DenseModel:
         self.network.text.transformer.decoder.load_state_dict(text.model.state_dict())
         open_clip.set_model_preprocess_cfg(self.network, _preprocessing(vision.config))
 
-    def tokens(self, texts: list[str]) -> Tensor:
-        """Token ids (n, longest); of a text longer than open_clip's context only its beginning."""
+    def tokens(self, texts: list[str]) -> tuple[Tensor, Tensor]:
+        """Token ids (n, context) and their mask; of a longer text its beginning alone."""
         ids: Tensor = self.tokenizer(texts)
-        longest = int((ids != self.tokenizer.tokenizer.pad_token_id).sum(dim=1).max())
-        return ids[:, : max(1, longest)]
+        return ids, ids != self.tokenizer.tokenizer.pad_token_id
 
     def save(self, *, card: str) -> None:
         """Write the folder that `open_clip.create_model_and_transforms("local-dir:FOLDER")` reads.
@@ -196,31 +195,29 @@ class DenseStage:
         evaluate: Callable[[DenseModel], dict[str, float]] | None = None,
     ) -> None:
         self.model, self.module = model, DenseModule(model.network, to_teacher).to(pictures.device)
-        self.pictures, self.distil_weight, self.size, self.seed = pictures, distil_weight, batch, seed
-        self._evaluate = evaluate
-        captions = pictures.corpus.captions
-        self._captions = [caption for listed in captions for caption in listed]
-        self._owners = np.repeat(np.arange(len(captions)), [len(listed) for listed in captions])
+        self.pictures, self.distil_weight, self._evaluate = pictures, distil_weight, evaluate
+        self._captions = CaptionRows(
+            pictures.corpus.captions, model.tokens, batch=batch, seed=seed, device=pictures.device
+        )
 
     def batch(self, step: int) -> DenseBatch:
         """The captions, pictures and crops that the lexical stage draws for the same step."""
-        chosen = own(epoch_rows(step, self.size, len(self._captions), self.seed))
-        rows, device = self._owners[chosen], self.pictures.device
-        ids = self.model.tokens([self._captions[number] for number in chosen])
-        pictures = self.pictures.draw(rows, step)
-        return DenseBatch(pictures, ids.to(device), torch.from_numpy(rows).to(device))
+        chosen = self._captions.of_step(step)
+        rows, (ids, _) = self._captions.owners[chosen], self._captions.tokens(chosen)
+        owners = torch.from_numpy(rows).to(self.pictures.device)
+        return DenseBatch(self.pictures.draw(rows, step), ids, owners)
 
-    def loss(self, batch: DenseBatch, step: int) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, batch: DenseBatch, step: int) -> tuple[Tensor, Figures]:
         """The formula of this module, and its parts."""
         said, states = self.module.pictures(batch.pictures)
         picture, text = gather(said), gather(self.module.texts(batch.ids))
         total = info_nce(picture, text, self.module.scale, gather(batch.owners))
-        figures = {"nce": total.item(), "scale": self.module.scale.item()}
+        figures: Figures = {"nce": total, "scale": self.module.scale}
         teacher = batch.pictures.teacher
         if teacher is not None and self.module.to_teacher is not None and self.distil_weight:
             distil = distillation_loss(self.module.to_teacher(states), teacher)
             total = total + self.distil_weight * distil
-            figures["distil"] = distil.item()
+            figures["distil"] = distil
         return total, figures
 
     def evaluate(self) -> dict[str, float]:

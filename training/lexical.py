@@ -1,6 +1,7 @@
 """Stage "lexical": both towers learn to say the same words about a picture and its captions.
 
-    L = ½ [ NCE(top_k(i), t) + NCE(i, top_k(t)) ] + λ_I·R(i) + λ_T·R(t⁺) + λ_W·L_words + λ_D·L_distil
+    L = ½ [ NCE(top_k(i), t) + NCE(i, top_k(t)) ] + λ_I·R(i) + λ_T·R(t⁺) + λ_W·L_words
+        + λ_D·L_distil + λ_S·L_soft
 
 i, t are unit vectors over the terms that the heads can say; t⁺ is t without the words that stand in the
 text: those cost nothing, and words that are added to every text cost much, which no picture that fails to
@@ -8,6 +9,9 @@ say them would push down. Pairing a cut vector with a whole one (VDR)
 trains what is used at search time without starving the words that the cut leaves out. With probability
 p, falling from 1 to 0, a batch's captions are masked to their own words (probabilistic expansion
 control, D2S), so that words keep their meaning while the towers are young.
+
+With a dense twin (`lexiscope.training.twin`) the picture tower is its, frozen, and L_soft pulls the batch's
+similarities, of both pairings as in the first term, towards the twin's own.
 """
 
 from __future__ import annotations
@@ -24,11 +28,20 @@ from torch import Tensor, nn
 
 from lexiscope.head import activate
 from lexiscope.model import LexicalModel
+from lexiscope.training.caption_rows import CaptionRows, Presence
 from lexiscope.training.distil import distillation_loss
-from lexiscope.training.distributed import gather, own
-from lexiscope.training.loop import epoch_rows
-from lexiscope.training.losses import REGULARISERS, info_nce, quadratic_ramp, word_loss
+from lexiscope.training.distributed import gather
+from lexiscope.training.loop import Figures
+from lexiscope.training.losses import (
+    REGULARISERS,
+    info_nce,
+    quadratic_ramp,
+    similarities,
+    soft_targets,
+    word_loss,
+)
 from lexiscope.training.picture_batches import PictureBatches, Pictures
+from lexiscope.training.twin import Twin
 
 
 @dataclass(frozen=True)
@@ -42,6 +55,9 @@ class LexicalLoss:
     ramp: int = 2000  # steps of the quadratic ramp of both
     words_weight: float = 0.0  # λ_W; needs max pooling of the picture's head
     distil_weight: float = 1.0  # λ_D
+    contrast_weight: float = 1.0  # of the contrastive term
+    soft_weight: float = 0.0  # λ_S, with a dense twin
+    soft_scale: float = 30.0  # 1 / temperature of the twin's similarities
     expansion_steps: int = 0  # over these steps p falls from 1 to 0; 0 never masks
 
 
@@ -68,6 +84,7 @@ class LexicalBatch:
     mask: Tensor  # (n, length)
     presence: Tensor  # (n, terms): 1 where a term of the head stands in the caption
     owners: Tensor  # (n,) the pictures' rows
+    twin_ids: Tensor | None = None  # (n, length) the captions' tokens for a dense twin
 
 
 class LexicalStage:
@@ -82,60 +99,80 @@ class LexicalStage:
         batch: int,
         seed: int,
         from_teacher: bool = False,
+        twin: Twin | None = None,
         evaluate: Callable[[LexicalModel], dict[str, float]] | None = None,
     ) -> None:
         self.module, self.pictures, self.weights = module, pictures, loss
-        self.size, self.seed, self._evaluate = batch, seed, evaluate
-        self.from_teacher = from_teacher
-        self._places = _places(module.model)
-        self._worth = module.model.literal[module.model.text_head.term_ids].detach().clone()
-        captions = pictures.corpus.captions
-        self._captions = [caption for listed in captions for caption in listed]
-        self._owners = np.repeat(np.arange(len(captions)), [len(listed) for listed in captions])
+        self._evaluate = evaluate
+        self.from_teacher, self.twin = from_teacher, twin
+        model, device = module.model, pictures.device
+        self._worth = model.literal[model.text_head.term_ids].detach().clone()
+        self._captions = CaptionRows(
+            pictures.corpus.captions, _first_windows(model), batch=batch, seed=seed, device=device
+        )
+        self._presence = Presence(_places(model, self._captions.texts), model.text_head.config.terms, device)
+        self._twin_captions = twin and CaptionRows(
+            pictures.corpus.captions, twin.tokens, batch=batch, seed=seed, device=device
+        )
 
     def batch(self, step: int) -> LexicalBatch:
         """Captions with their pictures; five captions of a picture are five samples."""
-        chosen = own(epoch_rows(step, self.size, len(self._captions), self.seed))
-        captions, rows = [self._captions[number] for number in chosen], self._owners[chosen]
+        chosen = self._captions.of_step(step)
+        rows = self._captions.owners[chosen]
         draw = self.pictures.draw_teacher if self.from_teacher else self.pictures.draw
-        ids, mask = self._tokens(captions)
+        ids, mask = self._captions.tokens(chosen)
         owners = torch.from_numpy(rows).to(self.pictures.device)
-        return LexicalBatch(draw(rows, step), ids, mask, self._presence(captions), owners)
+        twin_ids = self._twin_captions.tokens(chosen)[0] if self._twin_captions else None
+        return LexicalBatch(draw(rows, step), ids, mask, self._presence.of(chosen), owners, twin_ids)
 
-    def loss(self, batch: LexicalBatch, step: int) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, batch: LexicalBatch, step: int) -> tuple[Tensor, Figures]:
         """The formula of this module, and its parts."""
         weights = self.weights
-        features = self._features(batch.pictures)
+        features, states = self._look(batch.pictures)
         said, logits = self._say(features)
         picture, text = gather(said), gather(self._text(batch, step))
-        contrast = self._contrast(picture, text, gather(batch.owners))
+        pairs, owners = self._pairs(picture, text), gather(batch.owners)
+        scale = self.module.scale
+        contrast = _mean([info_nce(left, right, scale, owners) for left, right in pairs])
         regularise = REGULARISERS[weights.regulariser]
         ramp = quadratic_ramp(step, weights.ramp)
         added = F.normalize(text, dim=-1) * (1 - gather(batch.presence))
         use_i, use_t = regularise(F.normalize(picture, dim=-1)), regularise(added)
-        total = contrast + ramp * (weights.picture_weight * use_i + weights.text_weight * use_t)
-        figures = {"nce": contrast.item(), "use_i": use_i.item(), "use_t": use_t.item()}
-        figures["scale"] = self.module.scale.item()
+        total = weights.contrast_weight * contrast
+        total = total + ramp * (weights.picture_weight * use_i + weights.text_weight * use_t)
+        figures: Figures = {"nce": contrast, "use_i": use_i, "use_t": use_t, "scale": scale}
+        if self.twin is not None and states is not None and batch.twin_ids is not None:
+            shown, told = gather(self.twin.pictures(states)), gather(self.twin.texts(batch.twin_ids))
+            wanted = similarities(shown, told, weights.soft_scale)
+            soft = _mean([soft_targets(similarities(*pair, scale), wanted) for pair in pairs])
+            total = total + weights.soft_weight * soft
+            figures["soft"] = soft
         if weights.words_weight and logits is not None:
             words = word_loss(logits, batch.presence, self._worth)
             total = total + weights.words_weight * words
-            figures["words"] = words.item()
+            figures["words"] = words
         if isinstance(batch.pictures, Pictures) and batch.pictures.teacher is not None:
             distil = distillation_loss(features, batch.pictures.teacher)
             total = total + weights.distil_weight * distil
-            figures["distil"] = distil.item()
+            figures["distil"] = distil
         return total, figures
 
     def evaluate(self) -> dict[str, float]:
         """Figures of the evaluation that was handed in, if any."""
         return self._evaluate(self.module.model) if self._evaluate else {}
 
-    def _features(self, pictures: Pictures | Tensor) -> Tensor:
+    def _look(self, pictures: Pictures | Tensor) -> tuple[Tensor, Tensor | None]:
+        """What the neck says of the patches that count, and with a twin its states of all patches."""
         if isinstance(pictures, Tensor):
-            return pictures
+            return pictures, None
         model = self.module.model
-        features: Tensor = model.vision_head.neck(model.vision(pictures.pixels, pictures.kept))
-        return features
+        if self.twin is None:
+            return model.vision_head.neck(model.vision(pictures.pixels, pictures.kept)), None
+        with torch.no_grad():
+            states = model.vision(pictures.pixels)
+        kept = pictures.kept
+        seen = states if kept is None else states.gather(1, kept[..., None].expand(-1, -1, states.shape[-1]))
+        return model.vision_head.neck(seen), states
 
     def _say(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
         """Weights of the pictures' words, uncut, and where the head's pooling has them their logits."""
@@ -152,33 +189,34 @@ class LexicalStage:
             return literal
         return torch.maximum(model.text_weights(batch.ids, batch.mask).float(), literal)
 
-    def _contrast(self, picture: Tensor, text: Tensor, owners: Tensor) -> Tensor:
+    def _pairs(self, picture: Tensor, text: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Unit vectors to compare: each side's cut ones with the other's whole ones."""
         model = self.module.model
         size = len(model.vocabulary)
         cut_i = F.normalize(model.vision_head.keep(picture, size), dim=-1)
         cut_t = F.normalize(model.text_head.keep(text, size), dim=-1)
-        whole_i, whole_t = F.normalize(picture, dim=-1), F.normalize(text, dim=-1)
-        scale = self.module.scale
-        return 0.5 * (info_nce(cut_i, whole_t, scale, owners) + info_nce(whole_i, cut_t, scale, owners))
+        return [(cut_i, F.normalize(text, dim=-1)), (F.normalize(picture, dim=-1), cut_t)]
 
-    def _tokens(self, captions: list[str]) -> tuple[Tensor, Tensor]:
-        ids, mask, owners = self.module.model.text.tokenize(captions)
-        # Of a caption longer than a window only the first window is trained on.
+
+def _mean(parts: list[Tensor]) -> Tensor:
+    return torch.stack(parts).mean()
+
+
+def _first_windows(model: LexicalModel) -> Callable[[list[str]], tuple[Tensor, Tensor]]:
+    """A tokenizer that keeps the first window of a longer text."""
+
+    def tokenize(texts: list[str]) -> tuple[Tensor, Tensor]:
+        ids, mask, owners = model.text.tokenize(texts)
         _, first = np.unique(owners.numpy(), return_index=True)
-        device = self.pictures.device
-        return ids[first].to(device), mask[first].to(device)
+        return ids[first], mask[first]
 
-    def _presence(self, captions: list[str]) -> Tensor:
-        presence = torch.zeros(len(captions), self.module.model.text_head.config.terms)
-        for row, caption in enumerate(captions):
-            places = self._places[self.module.model.vocabulary.literals(caption)]
-            presence[row, places[places >= 0]] = 1.0
-        return presence.to(self.pictures.device)
+    return tokenize
 
 
-def _places(model: LexicalModel) -> npt.NDArray[np.int64]:
-    """(V,) place of each term among the head's terms, -1 where the head cannot say it."""
-    places = np.full(len(model.vocabulary), -1, dtype=np.int64)
+def _places(model: LexicalModel, texts: list[str]) -> list[npt.NDArray[np.int64]]:
+    """For each text the places among the head's terms of those that stand in it."""
+    places = np.full(len(model.vocabulary), -1, dtype=np.int64)  # of terms that the head cannot say
     ids = model.text_head.term_ids.cpu().numpy()
     places[ids] = np.arange(len(ids))
-    return places
+    found = (places[model.vocabulary.literals(text)] for text in texts)
+    return [spoken[spoken >= 0] for spoken in found]

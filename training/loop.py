@@ -11,6 +11,7 @@ import math
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ from lexiscope.errors import RecipeError, printable
 from lexiscope.training.distributed import average_gradients, rank, same_everywhere, wait, world
 from lexiscope.training.speed import computes_in_bf16
 
+#: What a stage logs; a tensor is read when the step is over, for a device must not be waited for before.
+Figures = dict[str, Tensor | float]
+
 
 class Stage(Protocol):
     """What the loop trains."""
@@ -37,7 +41,7 @@ class Stage(Protocol):
     def batch(self, step: int) -> Any:  # noqa: ANN401
         """The batch of a step; depends on nothing but the step."""
 
-    def loss(self, batch: Any, step: int) -> tuple[Tensor, dict[str, float]]:  # noqa: ANN401
+    def loss(self, batch: Any, step: int) -> tuple[Tensor, Mapping[str, Tensor | float]]:  # noqa: ANN401
         """The loss to minimise, and figures to log."""
 
     def evaluate(self) -> dict[str, float]:
@@ -143,7 +147,9 @@ class _Trainer:
         self.stage, self.schedule, self.folder, self.device = stage, schedule, folder, device
         same_everywhere(stage.module)
         self.parameters = {n: p for n, p in stage.module.named_parameters() if p.requires_grad}
-        self.optimizer = torch.optim.AdamW(_groups(self.parameters, schedule.weight_decay), betas=(0.9, 0.98))
+        self.optimizer = torch.optim.AdamW(
+            _groups(self.parameters, schedule.weight_decay), betas=(0.9, 0.98), fused=device.type == "cuda"
+        )
         self.averaged = {**self.parameters, **_statistics(stage.module)} if schedule.average else {}
         self.mean = {name: tensor.detach().clone() for name, tensor in self.averaged.items()}
 
@@ -157,16 +163,17 @@ class _Trainer:
         batch = self.stage.batch(step)
         with self._autocast():
             loss, figures = self.stage.loss(batch, step)
-        self._stop_unless_finite("loss", loss.item(), step)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         average_gradients(self.parameters.values())
         norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.schedule.clip)
+        self._stop_unless_finite("loss", loss.item(), step)
         self._stop_unless_finite("norm of the gradient", norm.item(), step)
         self.optimizer.step()
         self._average(step)
         seconds = time.perf_counter() - started
-        return {"loss": loss.item(), **figures, "rate": rate, "norm": norm.item(), "seconds": seconds}
+        found = {"loss": loss, **figures, "rate": rate, "norm": norm, "seconds": seconds}
+        return {name: float(torch.as_tensor(value).detach()) for name, value in found.items()}
 
     def _stop_unless_finite(self, name: str, value: float, step: int) -> None:
         """Stop before a bad number reaches the weights, which are then still those of the step before."""
@@ -199,8 +206,9 @@ class _Trainer:
     @torch.no_grad()
     def _average(self, step: int) -> None:
         decay = min(self.schedule.average, (1 + step) / (10 + step))
-        for name, mean in self.mean.items():
-            mean.lerp_(self.averaged[name].detach(), 1 - decay)
+        if self.mean:
+            now = [self.averaged[name].detach() for name in self.mean]
+            torch._foreach_lerp_(list(self.mean.values()), now, 1 - decay)
 
     def _averaged(self) -> AbstractContextManager[None]:
         return _Swapped(self.averaged, self.mean)
@@ -265,10 +273,15 @@ class _Trainer:
                 found[f"{name}/{key}"] = torch.as_tensor(value)
         return found
 
+    @property
+    def _fused(self) -> bool:
+        """Whether the optimiser is one kernel, which wants its count of steps on the device too."""
+        return bool(self.optimizer.defaults["fused"])
+
     def _set_moments(self, found: dict[str, Tensor]) -> None:
         for name, parameter in self.parameters.items():
             self.optimizer.state[parameter] = {
-                key: found[f"{name}/{key}"].to("cpu" if key == "step" else self.device)
+                key: found[f"{name}/{key}"].to(self.device if key != "step" or self._fused else "cpu")
                 for key in ("step", "exp_avg", "exp_avg_sq")
                 if f"{name}/{key}" in found
             }

@@ -17,12 +17,32 @@ def info_nce(left: Tensor, right: Tensor, scale: Tensor | float, owners: Tensor 
         owners: (n,) what each row is of; rows of the same (two captions of one picture) are no
             negatives of one another. None: all differ.
     """
-    scores = scale * left @ right.T
+    scores = similarities(left, right, scale)
     target = torch.arange(len(left), device=left.device)
     if owners is not None:
         twins = (owners[:, None] == owners[None, :]) & (target[:, None] != target[None, :])
         scores = scores.masked_fill(twins, float("-inf"))
     return 0.5 * (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target))
+
+
+def soft_targets(scores: Tensor, wanted: Tensor) -> Tensor:
+    """How far a matrix of similarities is from a teacher's, the mean of both directions (TinyCLIP).
+
+        ½ [ KL( softmax(wanted) ‖ softmax(scores) ) + the same of the transposed matrices ]
+
+    Args:
+        scores: (n, n) over the temperature.
+        wanted: (n, n) the teacher's, over its own.
+    """
+    pairs = ((scores, wanted), (scores.T, wanted.T))
+    ways = [F.kl_div(F.log_softmax(a, dim=1), F.softmax(b, dim=1), reduction="batchmean") for a, b in pairs]
+    return 0.5 * (ways[0] + ways[1])
+
+
+def similarities(left: Tensor, right: Tensor, scale: Tensor | float) -> Tensor:
+    """Scaled products of all rows (n, terms) with all (m, terms), (n, m) float32."""
+    with torch.autocast(left.device.type, enabled=False):  # bf16 has too few digits for scale times a cosine
+        return scale * left.float() @ right.float().T
 
 
 def word_loss(logits: Tensor, presence: Tensor, worth: Tensor) -> Tensor:

@@ -14,9 +14,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lexiscope.training.augment import crop, crop_states, jitter, random_boxes
-from lexiscope.training.corpus import Corpus
+from lexiscope.training.augment import crop, crop_states, inside, jitter, random_boxes
+from lexiscope.training.corpus import Corpus, held
 from lexiscope.training.distributed import rank, world
+from lexiscope.training.teacher import TeacherViews
 from lexiscope.vision.tower import Preprocessor
 
 
@@ -29,43 +30,65 @@ class Pictures:
     teacher: Tensor | None  # (n, m, c) what the teacher says of those patches; None: there is no teacher
 
 
+class Seen:
+    """A corpus and what its teacher says of it, where batches are wanted; shared by the stages of a run.
+
+    Args:
+        corpus: the pictures.
+        teacher: what the teacher says; None: there is none.
+        device: where batches go.
+    """
+
+    def __init__(self, corpus: Corpus, teacher: TeacherViews | None, device: torch.device) -> None:
+        self.corpus, self.teacher, self.device = corpus, teacher, device
+        self.squares = held([shard.squares for shard in corpus.shards], device)
+        self.maps = None if teacher is None else held(teacher.maps, device)
+
+
+@dataclass(frozen=True)
+class _Chance:
+    """What is drawn for a step's pictures."""
+
+    boxes: Tensor  # (n, 2, 3) what is seen of a picture
+    views: npt.NDArray[np.int64]  # (n,) rows of the teacher's maps
+    within: Tensor  # (n, 2, 3) what is seen of that view
+    kept: Tensor | None
+    generator: torch.Generator  # of the colours
+
+
 class PictureBatches:
     """Draws pictures of a corpus; what is drawn depends on the rows, the step and the process alone.
 
     Args:
-        corpus: the pictures.
-        maps: the teacher's maps of the corpus's shards, (n, rows, columns, c); None: there is no teacher.
+        seen: the pictures and the teacher.
         preprocess: of the tower.
         grid: rows and columns of the tower's patches.
-        smallest: least share of a picture's area that a crop shows.
+        smallest: least share of a picture's area, or of the teacher's view of it, that a crop shows.
         colour: how far colours are changed.
         keep: share of the patches that a step looks at.
-        device: where batches go.
     """
 
     def __init__(
         self,
-        corpus: Corpus,
-        maps: list[npt.NDArray[np.float16]] | None,
+        seen: Seen,
         preprocess: Preprocessor,
         grid: tuple[int, int],
         *,
         smallest: float,
         colour: float,
         keep: float = 1.0,
-        device: torch.device,
     ) -> None:
-        self.corpus, self.maps, self.preprocess, self.grid = corpus, maps, preprocess, grid
-        self.smallest, self.colour, self.keep, self.device = smallest, colour, keep, device
+        self.seen, self.corpus, self.device = seen, seen.corpus, seen.device
+        self.preprocess, self.grid = preprocess, grid
+        self.smallest, self.colour, self.keep = smallest, colour, keep
 
     def draw(self, rows: npt.NDArray[np.int64], step: int) -> Pictures:
         """Pictures of the given rows of the corpus."""
-        theta, kept, generator = self._chance(len(rows), step)
-        squares = torch.from_numpy(self.corpus.squares(rows)).to(self.device).permute(0, 3, 1, 2).float()
-        pixels = crop(squares, theta, self.preprocess.config.image_size)
-        pixels = jitter(pixels, strength=self.colour, generator=generator)
-        teacher = None if self.maps is None else self._teacher(self.maps, rows, theta, kept)
-        return Pictures(self.preprocess.normalise(pixels), kept, teacher)
+        chance = self._chance(rows, step)
+        squares = self.seen.squares(rows).permute(0, 3, 1, 2).float()
+        pixels = crop(squares, chance.boxes.to(self.device), self.preprocess.config.image_size)
+        pixels = jitter(pixels, strength=self.colour, generator=chance.generator)
+        return Pictures(self.preprocess.normalise(pixels), chance.kept, self._teacher(chance))
 
     def draw_teacher(self, rows: npt.NDArray[np.int64], step: int) -> Tensor:
         """What `draw` would give as the teacher's view, (n, m, c), without the pictures.
@@ -73,33 +96,35 @@ class PictureBatches:
         Raises:
             ValueError: there is no teacher.
         """
-        if self.maps is None:
+        found = self._teacher(self._chance(rows, step))
+        if found is None:
             raise ValueError("these pictures come without a teacher's maps")
-        theta, kept, _ = self._chance(len(rows), step)
-        return self._teacher(self.maps, rows, theta, kept)
+        return found
 
-    def _chance(self, n: int, step: int) -> tuple[Tensor, Tensor | None, torch.Generator]:
-        """Crops and patches of a step, and the source of colours.
+    def _chance(self, rows: npt.NDArray[np.int64], step: int) -> _Chance:
+        """Views, crops and patches of a step, and the source of colours.
 
         All processes draw for all rows and take their own, so that together they see what one alone would;
         on the CPU, for the same numbers on any device.
         """
         generator = torch.Generator().manual_seed(step)
-        theta = random_boxes(n * world(), smallest=self.smallest, generator=generator)[rank() :: world()]
+        n, own = len(rows) * world(), slice(rank(), None, world())
+        boxes = within = random_boxes(n, smallest=self.smallest, generator=generator)[own]
+        views, teacher = rows, self.seen.teacher
+        if teacher is not None:
+            drawn = torch.randint(teacher.views, (n,), generator=generator)[own]
+            views = rows * teacher.views + drawn.numpy()
+            boxes = inside(teacher.boxes[torch.from_numpy(views)], within)
         kept = None
         if self.keep < 1:
             patches = self.grid[0] * self.grid[1]
-            order = torch.rand(n * world(), patches, generator=generator)[rank() :: world()].argsort(dim=1)
+            order = torch.rand(n, patches, generator=generator)[own].argsort(dim=1)
             kept = order[:, : max(1, round(self.keep * patches))].to(self.device)
         generator.manual_seed(step * world() + rank())
-        return theta.to(self.device), kept, generator
+        return _Chance(boxes, views, within, kept, generator)
 
-    def _teacher(
-        self,
-        maps: list[npt.NDArray[np.float16]],
-        rows: npt.NDArray[np.int64],
-        theta: Tensor,
-        kept: Tensor | None,
-    ) -> Tensor:
-        raw = torch.from_numpy(self.corpus.gather(maps, rows)).to(self.device)
-        return crop_states(raw.float(), theta, self.grid[0], kept)
+    def _teacher(self, chance: _Chance) -> Tensor | None:
+        if self.seen.maps is None:
+            return None
+        maps = self.seen.maps(chance.views).float()
+        return crop_states(maps, chance.within.to(self.device), self.grid[0], chance.kept)

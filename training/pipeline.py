@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from lexiscope import storage
+from lexiscope.clip_tower import ClipTower
 from lexiscope.errors import DatasetError, RecipeError
 from lexiscope.model import LexicalModel
 from lexiscope.training.assemble import (
@@ -31,12 +32,13 @@ from lexiscope.training.family_run import run_family
 from lexiscope.training.language import LanguageStage, pack, read_texts
 from lexiscope.training.lexical import LexicalLoss, LexicalModule, LexicalStage
 from lexiscope.training.loop import fit, load_trained
-from lexiscope.training.picture_batches import PictureBatches
+from lexiscope.training.picture_batches import PictureBatches, Seen
 from lexiscope.training.recipe import DenseSection, LexicalSection, PictureSection, Recipe, load_recipe
 from lexiscope.training.schedules import schedule
 from lexiscope.training.speed import tune_for
 from lexiscope.training.start import begin_with
-from lexiscope.training.teacher import COMPONENTS, teacher_maps
+from lexiscope.training.teacher import COMPONENTS, TeacherViews, teacher_views
+from lexiscope.training.twin import Twin
 from lexiscope.vision.tower import Preprocessor, VisionTower
 from lexiscope.vocabulary import Vocabulary
 
@@ -98,6 +100,7 @@ class _Run:
     ) -> None:
         self.recipe, self.data, self.out, self.resume, self.start = recipe, data, out, resume, start
         self.device = device
+        self._seen: Seen | None = None  # the pictures, where batches of them are wanted
         missing = [
             name for name in [*recipe.data.pictures, *recipe.data.texts] if not (data / name).is_file()
         ]
@@ -162,20 +165,29 @@ class _Run:
         return tower, module.to_teacher
 
     def _pictures(self, corpus: Corpus, tower: VisionTower, stage: PictureSection) -> PictureBatches:
-        maps = None
-        if self.recipe.distil is not None:
-            with in_turn():
-                maps = teacher_maps(corpus, self.data / self.recipe.distil.teacher)
+        if self._seen is None:
+            self._seen = Seen(corpus, self._teacher(corpus), self.device)
         return PictureBatches(
-            corpus,
-            maps,
+            self._seen,
             Preprocessor(tower.config),
             tower.grid,
             smallest=stage.augment.smallest,
             colour=stage.augment.colour,
             keep=stage.keep_patches,
-            device=self.device,
         )
+
+    def _teacher(self, corpus: Corpus) -> TeacherViews | None:
+        section = self.recipe.distil
+        if section is None:
+            return None
+        with in_turn():
+            return teacher_views(
+                corpus,
+                self.data / section.teacher,
+                views=section.views,
+                smallest=section.smallest_view,
+                device=self.device,
+            )
 
     def _language(self, corpus: Corpus) -> Path:
         """Train the small language model, where the recipe asks for one; its folder."""
@@ -241,7 +253,11 @@ class _Run:
             return
         if section.freeze_vision:
             model.vision.requires_grad_(False)
-        self._both(model, corpus, section, "lexical")
+        twin = None
+        if section.twin is not None:
+            twin = Twin(ClipTower.from_pretrained(section.twin)).to(self.device)
+            twin.lend(model.vision, section.twin)
+        self._both(model, corpus, section, "lexical", twin=twin)
 
     def _both(
         self,
@@ -251,6 +267,7 @@ class _Run:
         name: str,
         *,
         from_teacher: bool = False,
+        twin: Twin | None = None,
     ) -> None:
         """Train both towers, or what of them is not frozen."""
         loss = LexicalLoss(**section.loss.model_dump())
@@ -261,6 +278,7 @@ class _Run:
             batch=section.batch,
             seed=self.recipe.seed,
             from_teacher=from_teacher,
+            twin=twin,
             evaluate=on_development(self._dev, lexical_encoder),
         )
         fit(stage, schedule(section), self.out / name, device=self.device, resume=self.resume)

@@ -100,6 +100,8 @@ class DistilSection(PictureSection):
     """Stage "distil": the picture tower copies a TFLite teacher's feature map."""
 
     teacher: str
+    views: int = Field(1, ge=1)  # of a picture that the teacher sees: whole, then through random boxes
+    smallest_view: float = Field(0.4, gt=0, le=1)  # least share of the picture's area that a box shows
 
 
 class LanguageSection(ScheduleSection):
@@ -118,6 +120,9 @@ class LossSection(Section):
     ramp: int = Field(2000, ge=0)
     words_weight: float = Field(0.0, ge=0)
     distil_weight: float = Field(1.0, ge=0)
+    contrast_weight: float = Field(1.0, ge=0)
+    soft_weight: float = Field(0.0, ge=0)
+    soft_scale: float = Field(30.0, gt=0)
     expansion_steps: int = Field(0, ge=0)
 
 
@@ -126,6 +131,15 @@ class LexicalSection(PictureSection):
 
     loss: LossSection = LossSection()
     freeze_vision: bool = False
+    twin: str | None = (
+        None  # a dense model that lends its picture tower and teaches (lexiscope.training.twin)
+    )
+
+    @model_validator(mode="after")
+    def _soft_targets_of_a_twin(self) -> LexicalSection:
+        if bool(self.loss.soft_weight) != (self.twin is not None):
+            raise ValueError("twin and loss.soft_weight go together: a dense model, and how much it counts")
+        return self
 
 
 class DenseSection(PictureSection):
@@ -175,6 +189,8 @@ class Recipe(Section):
         stages = [stage for stage in (self.head_start, self.lexical) if stage is not None]
         if any(stage.loss.words_weight for stage in stages) and self.heads.vision.pooling != "max":
             raise ValueError('words_weight needs heads.vision.pooling = "max"')
+        if self.distil is not None and self.lexical is not None and self.lexical.twin is not None:
+            raise ValueError("a tower that a twin lends is not distilled; leave distil or lexical.twin out")
         if self.head_start is not None and self.distil is None:
             raise ValueError("head_start learns from the maps of a teacher; add a distil section")
         return self

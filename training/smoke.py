@@ -152,6 +152,8 @@ def _small(recipe: Recipe, rows: list[Scene], out: Path) -> dict[str, Any]:
     model = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
     small["text"] |= {"tokenizer_size": 800, "max_length": 32}
     small["text"]["language_model"] |= {**model, "num_key_value_heads": 2}
+    if recipe.lexical is not None and recipe.lexical.twin is not None:
+        small["lexical"]["twin"] = str(_twin(rows, out / "twin"))
     if "language" in small:
         small["language"] |= {"steps": 20, "batch": 8, "length": 32, "warmup": 5}
     for stage in ("lexical", "dense"):
@@ -167,6 +169,18 @@ def _small(recipe: Recipe, rows: list[Scene], out: Path) -> dict[str, Any]:
             }
             small[stage] |= {**schedule, "evaluate_every": STEPS, "learning_rate": 3e-3, "average": 0.0}
     return small
+
+
+def _twin(rows: list[Scene], out: Path) -> Path:
+    """The dense twin that a recipe learns from, trained as small."""
+    from lexiscope.training.pipeline import run
+
+    (out / "rows").mkdir(parents=True)
+    recipe = load_recipe("dense-twin")
+    assert isinstance(recipe, Recipe)
+    file = out / "dense-twin.json"
+    file.write_text(json.dumps(_small(recipe, rows, out)), encoding="utf-8")
+    return run(file, data=out / "rows", out=out / "run")
 
 
 def _losses(log: Path) -> tuple[float, float]:

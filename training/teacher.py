@@ -1,140 +1,149 @@
-"""The image teacher: a TFLite MobileNetV2 whose last feature map the picture tower learns to copy.
+"""What the image teacher says of the pictures: the last feature map of a MobileNetV2, seen in several ways.
 
 The map before pooling (`…/Conv_1/Relu6…`) is 7×7×1280. A ViT on 112 px with 16 px patches has 7×7
 patch tokens over the same picture, so they are distilled one to one. The map is stored after a PCA,
 because 1,280 numbers a patch for sixty thousand pictures do not fit a small machine's memory.
+
+The teacher sees each picture whole and through random boxes, and the tower is shown the same boxes: a map
+of the whole picture, cut, tells of things that a tower cannot see in its crop (Beyer et al., "Knowledge
+distillation: a good teacher is patient and consistent", CVPR 2022).
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import zlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from threading import local
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from lexiscope.errors import DatasetError, RecipeError
+from lexiscope.training.augment import crop, random_boxes, whole_boxes
 from lexiscope.training.corpus import Corpus, Shard
+from lexiscope.training.mobilenet import read_mobilenet
+from lexiscope.training.speed import computes_in_bf16
 
 COMPONENTS = 256
+_SIDE = 224  # pixels that the teacher was trained on
 _SAMPLE = 1024  # pictures that the PCA is fitted on
-_CHUNK = 256
+_CHUNK = 128  # pictures at once: a map is 250 kB
 
 
-class Teacher:
-    """MobileNetV2 (uint8, 224×224 in) read through LiteRT.
+@dataclass(frozen=True)
+class TeacherViews:
+    """The teacher's maps of every picture.
 
-    Args:
-        file: the `.tflite` file. One picture is read at a time, by one thread; see `_Readers` for many.
-
-    Raises:
-        DatasetError: there is no such file.
-        RecipeError: LiteRT is not installed.
+    Attributes:
+        boxes: (pictures · views, 2, 3) affine maps of what it saw; a picture's views lie side by side,
+            and the first is the whole picture.
+        maps: a shard's maps, (pictures · views, 7, 7, COMPONENTS).
+        views: how many there are of a picture.
     """
 
-    def __init__(self, file: Path) -> None:
-        if not file.exists():
-            raise DatasetError(f"{file}: no such teacher; name the folder that holds it with --data")
-        try:
-            from ai_edge_litert.interpreter import Interpreter
-        except ImportError as error:
-            raise RecipeError("the teacher needs LiteRT: pip install 'lexiscope[train]'") from error
-
-        self._model = Interpreter(str(file), num_threads=1, experimental_preserve_all_tensors=True)
-        self._model.allocate_tensors()
-        self._input = self._model.get_input_details()[0]["index"]
-        self._map = next(
-            detail
-            for detail in self._model.get_tensor_details()
-            if "Conv_1/Relu6" in detail["name"] and tuple(detail["shape"]) == (1, 7, 7, 1280)
-        )
-
-    def map(self, square: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """The last feature map of one square picture, (7, 7, 1280) float32."""
-        from PIL import Image
-
-        picture = Image.fromarray(square).resize((224, 224), Image.Resampling.BICUBIC)
-        self._model.set_tensor(self._input, np.asarray(picture)[None])
-        self._model.invoke()
-        scale, zero = self._map["quantization"]
-        raw = self._model.get_tensor(self._map["index"])[0].astype(np.float32)
-        features: npt.NDArray[np.float32] = (raw - np.float32(zero)) * np.float32(scale)
-        return features
+    boxes: Tensor
+    maps: list[npt.NDArray[np.float16]]
+    views: int
 
 
-class _Readers:
-    """A teacher a core: two threads on one picture wait for one another, and crawl where a core is busy."""
+def teacher_views(
+    corpus: Corpus, file: Path, *, views: int, smallest: float, device: torch.device
+) -> TeacherViews:
+    """Look at every picture with the teacher; computed once and kept beside the decoded pictures.
 
-    def __init__(self, file: Path) -> None:
-        self._file, self._mine = file, local()
-        self._pool = ThreadPoolExecutor(os.cpu_count() or 1)
-        self._mine.teacher = Teacher(file)  # what is wrong with the file is said here
-
-    def maps(self, squares: Iterable[npt.NDArray[np.uint8]]) -> Iterator[npt.NDArray[np.float32]]:
-        """The maps of many pictures, in their order."""
-        return self._pool.map(self._read, squares)
-
-    def _read(self, square: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        if not hasattr(self._mine, "teacher"):
-            self._mine.teacher = Teacher(self._file)
-        teacher: Teacher = self._mine.teacher
-        return teacher.map(square)
-
-
-def teacher_maps(corpus: Corpus, file: Path) -> list[npt.NDArray[np.float16]]:
-    """Feature maps of every picture, (n, 7, 7, COMPONENTS) float16 a shard; computed once and kept.
+    Args:
+        corpus: the pictures.
+        file: the teacher, a `.tflite` file.
+        views: ways of looking at each picture: whole, then through random boxes.
+        smallest: least share of a picture's area that a box shows.
+        device: where the teacher runs.
 
     Raises:
         DatasetError: the teacher's file is missing.
+        RecipeError: LiteRT, which reads it, is not installed.
     """
-    missing = [shard for shard in corpus.shards if not (shard.folder / "teacher.npy").exists()]
-    if missing:
-        readers = _Readers(file)
-        mean, basis = _basis(readers, corpus)
-        for shard in missing:
-            _project(readers, shard, mean, basis)
-    return [np.load(shard.folder / "teacher.npy", mmap_mode="r") for shard in corpus.shards]
+    name = f"teacher-{views}-{smallest:g}.npy"
+    boxes = [_boxes(shard, views, smallest) for shard in corpus.shards]
+    if any(not (shard.folder / name).exists() for shard in corpus.shards):
+        reader = _Reader(file, device)
+        basis = _basis(reader, corpus)
+        for shard, seen in zip(corpus.shards, boxes, strict=True):
+            if not (shard.folder / name).exists():
+                _write(reader, shard, seen, basis, shard.folder / name)
+    maps = [np.load(shard.folder / name, mmap_mode="r") for shard in corpus.shards]
+    return TeacherViews(torch.cat(boxes), maps, views)
 
 
-def _basis(readers: _Readers, corpus: Corpus) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+def _boxes(shard: Shard, views: int, smallest: float) -> Tensor:
+    """(pictures · views, 2, 3): the same whenever the shard is opened, whatever shards lie beside it."""
+    generator = torch.Generator().manual_seed(zlib.crc32(shard.folder.name.encode()))
+    n = len(shard)
+    boxes = random_boxes(n * views, smallest=smallest, generator=generator).view(n, views, 2, 3)
+    boxes[:, 0] = whole_boxes(n)
+    return boxes.flatten(0, 1)
+
+
+class _Reader:
+    """The teacher on a device."""
+
+    def __init__(self, file: Path, device: torch.device) -> None:
+        self.device = device
+        self._network: nn.Module = read_mobilenet(file).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @torch.no_grad()
+    def patches(self, squares: npt.NDArray[np.uint8], boxes: Tensor) -> Tensor:
+        """Pictures (n, h, w, 3), seen through boxes (n, 2, 3), to states (n, 7, 7, 1280)."""
+        pixels = torch.from_numpy(squares).to(self.device).permute(0, 3, 1, 2).float()
+        pixels = crop(pixels, boxes.to(self.device), _SIDE, cubic=True).clamp(0, 255)
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        with self._autocast():
+            found: Tensor = self._network(pixels)
+        return found.permute(0, 2, 3, 1).float()
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if not computes_in_bf16(self.device):
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+
+def _basis(reader: _Reader, corpus: Corpus) -> dict[str, Tensor]:
     """Mean (1280,) and the leading principal directions (1280, COMPONENTS), shared by all shards."""
-    kept = corpus.shards[0].folder.parent / "teacher-pca.npz"
+    kept = corpus.shards[0].folder.parent / "teacher-pca.safetensors"
     if not kept.exists():
         rows = np.random.default_rng(0).choice(len(corpus), min(_SAMPLE, len(corpus)), replace=False)
-        patches = np.concatenate(
-            [
-                found.reshape(-1, 1280)
-                for found in tqdm(readers.maps(corpus.squares(rows)), desc="teacher PCA", total=len(rows))
-            ]
-        )
-        mean = patches.mean(axis=0)
-        _, vectors = np.linalg.eigh(np.cov(patches - mean, rowvar=False))
-        np.savez(kept, mean=mean, basis=vectors[:, ::-1][:, :COMPONENTS].astype(np.float32))
-    with np.load(kept) as arrays:
-        return arrays["mean"], arrays["basis"]
+        parts = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
+        found = [reader.patches(corpus.squares(part), whole_boxes(len(part))) for part in parts]
+        patches = torch.cat(found).flatten(0, 2).double()
+        _, vectors = torch.linalg.eigh(patches.T.cov())
+        leading = vectors.flip(1)[:, :COMPONENTS]
+        save_file({"mean": patches.mean(dim=0).float(), "basis": leading.float().contiguous()}, kept)
+    return load_file(kept, device=str(reader.device))
 
 
-def _project(
-    readers: _Readers,
-    shard: Shard,
-    mean: npt.NDArray[np.float32],
-    basis: npt.NDArray[np.float32],
-) -> None:
+def _write(reader: _Reader, shard: Shard, boxes: Tensor, basis: dict[str, Tensor], file: Path) -> None:
     """Write one shard's projected maps; renamed into place when whole."""
-    part = shard.folder / "teacher.part.npy"
-    out = np.lib.format.open_memmap(part, mode="w+", dtype=np.float16, shape=(len(shard), 7, 7, COMPONENTS))
-    bar = tqdm(total=len(shard), desc=f"teacher {shard.folder.name}")
-    for begin in range(0, len(shard), _CHUNK):  # a map is 250 kB: only a chunk of them is held at a time
-        found = np.stack(list(readers.maps(shard.squares[begin : begin + _CHUNK])))
-        out[begin : begin + len(found)] = (found - mean) @ basis
-        bar.update(len(found))
-    bar.close()
+    part = file.with_suffix(".part.npy")
+    out = np.lib.format.open_memmap(part, mode="w+", dtype=np.float16, shape=(len(boxes), 7, 7, COMPONENTS))
+    views = len(boxes) // len(shard)
+    for rows in _parts(len(boxes), f"teacher {shard.folder.name}"):
+        found = reader.patches(shard.squares[rows // views], boxes[rows])
+        out[rows] = ((found - basis["mean"]) @ basis["basis"]).half().cpu().numpy()
     out.flush()
-    part.rename(shard.folder / "teacher.npy")
+    part.rename(file)
 
 
-__all__ = ["COMPONENTS", "Teacher", "teacher_maps"]
+def _parts(n: int, what: str) -> Iterator[npt.NDArray[np.int64]]:
+    with tqdm(total=n, desc=what) as bar:
+        for start in range(0, n, _CHUNK):
+            rows = np.arange(start, min(n, start + _CHUNK))
+            yield rows
+            bar.update(len(rows))
+
+
+__all__ = ["COMPONENTS", "TeacherViews", "teacher_views"]

@@ -22,7 +22,7 @@ from timm.models import register_model  # noqa: E402  (torchvision has to be men
 from timm.models.vision_transformer import VisionTransformer  # noqa: E402
 from timm.models.vision_transformer_hybrid import ConvStem, HybridEmbed  # type: ignore[attr-defined]  # noqa: E402
 
-__all__ = ["vit_convstem_dinov2", "vit_convstem_dinov2_d1_32", "vit_convstem_dinov2_d8_112"]
+__all__ = ["vit_convstem_dinov2", "vit_convstem_dinov2_d1_32", "vit_convstem_dinov2_w320_d8_112"]
 
 
 @register_model
@@ -64,7 +64,10 @@ def vit_convstem_dinov2(
 
 
 @register_model
-def vit_convstem_dinov2_d8_112(pretrained: bool = False, **arguments: Any) -> VisionTransformer:  # noqa: ANN401
+def vit_convstem_dinov2_w320_d8_112(
+    pretrained: bool = False,
+    **arguments: Any,  # noqa: ANN401
+) -> VisionTransformer:
     """The bundled recipe's size of `vit_convstem_dinov2`: open_clip makes timm models by name alone.
 
     Args:
@@ -74,7 +77,7 @@ def vit_convstem_dinov2_d8_112(pretrained: bool = False, **arguments: Any) -> Vi
     Raises:
         ValueError: weights are asked for.
     """
-    size = {"img_size": 112, "embed_dim": 192, "depth": 8, "num_heads": 3}
+    size = {"img_size": 112, "embed_dim": 320, "depth": 8, "num_heads": 5, "stem": (48, 96, 192)}
     tower: VisionTransformer = vit_convstem_dinov2(pretrained, **{**size, **arguments})
     return tower
 

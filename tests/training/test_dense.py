@@ -12,15 +12,18 @@ import pytest
 import torch
 from PIL import Image
 
+from lexiscope.clip_tower import ClipTower
 from lexiscope.errors import RecipeError
 from lexiscope.evaluation.dense import DenseEncoder, load_open_clip
 from lexiscope.evaluation.dense_patches import ByDenseText
+from lexiscope.model import LexicalModel
 from lexiscope.text.tower import TextTower
 from lexiscope.training import load_recipe, run
 from lexiscope.training.assemble import make_vision
 from lexiscope.training.dense import DenseModel, DenseModule
 from lexiscope.training.losses import info_nce
 from lexiscope.training.picture_batches import Pictures
+from lexiscope.training.twin import Twin
 from lexiscope.vision.tower import VisionConfig, VisionTower
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 40, 220), "white": (240, 240, 240)}
@@ -180,7 +183,10 @@ def test_it_starts_from_the_towers_it_is_given(language_folder, tmp_path):
     torch.testing.assert_close(seen, vision(pixels, some))
     torch.testing.assert_close(vectors, model.network.encode_image(pixels, normalize=True))
     ids, mask, _ = text.tokenize(["a dog runs on the beach", "a cat"])
-    assert torch.equal(model.tokens(["a dog runs on the beach", "a cat"]), ids)
+    theirs, real = model.tokens(["a dog runs on the beach", "a cat"])
+    longest = ids.shape[1]
+    assert torch.equal(theirs[:, :longest], ids) and torch.equal(real[:, :longest], mask.bool())
+    assert not real[:, longest:].any()
     mean = (text(ids, mask) * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
     expected = torch.nn.functional.normalize(model.network.text.proj(mean), dim=-1)
     torch.testing.assert_close(module.texts(ids), expected)
@@ -244,3 +250,83 @@ def test_the_bundled_twin_differs_from_its_lexical_model_in_the_bottleneck_alone
     assert shapes[0] == shapes[1]
     for name in ("resize", "image_size"):
         assert getattr(lexical.vision, name) == getattr(dense.vision, name), name
+
+
+TAUGHT = (
+    RECIPE[: RECIPE.index("[dense_start]")]
+    + """
+[vocabulary]
+min_count = 1
+pieces = 50
+spoken_min_count = 1
+[heads.vision]
+keep = "top_k"
+top_k = 4
+[heads.text]
+keep = "top_k"
+top_k = 4
+[lexical]
+steps = 30
+batch = 16
+learning_rate = 1e-2
+warmup = 3
+twin = "TWIN"
+keep_patches = 0.5
+[lexical.loss]
+soft_weight = 1.0
+soft_scale = 10.0
+"""
+)
+
+
+def test_a_lexical_model_takes_its_twins_tower_and_learns_its_similarities(trained, data, tmp_path):
+    (tmp_path / "taught.toml").write_text(TAUGHT.replace("TWIN", str(trained)))
+    folder = run(tmp_path / "taught.toml", data=data, out=tmp_path / "run")
+    model = LexicalModel.load(folder)
+    encoder = DenseEncoder.from_pretrained(trained, device="cpu")
+    for name, tensor in encoder.model.visual.trunk.state_dict().items():
+        assert torch.equal(model.vision.model.state_dict()[name], tensor), name  # lent, and left alone
+    lines = (tmp_path / "run" / "lexical" / "metrics.jsonl").read_text().splitlines()
+    log = [json.loads(line) for line in lines if "soft" in line]
+    assert log[-1]["soft"] < 0.7 * log[0]["soft"]
+
+
+def test_a_twin_gives_open_clips_own_vectors(trained):
+    """Of all patches' states the picture's; of the tokens the caption's."""
+    twin = Twin(ClipTower.from_pretrained(str(trained)))
+    encoder = DenseEncoder.from_pretrained(trained, device="cpu")
+    pictures, texts = [picture(colour) for colour in COLOURS], ["a red ball", "the ball is blue"]
+    with torch.no_grad():
+        pixels = encoder.pixels(pictures)
+        states = encoder.model.visual.trunk.forward_features(pixels)[:, 1:]
+    np.testing.assert_allclose(twin.pictures(states), encoder.encode_image(pictures), atol=1e-5)
+    ids, mask = twin.tokens(texts)
+    longest = int(mask.sum(dim=1).max())
+    np.testing.assert_allclose(twin.texts(ids[:, :longest]), encoder.encode_text(texts), atol=1e-5)
+
+
+def test_a_twin_of_another_tower_is_refused(trained):
+    twin = Twin(ClipTower.from_pretrained(str(trained)))
+    other = VisionTower(
+        VisionConfig("vit_convstem_dinov2", {"embed_dim": 16, "depth": 1, "num_heads": 2}, 32)
+    )
+    with pytest.raises(RecipeError, match="its picture tower is not the recipe's"):
+        twin.lend(other, "that")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("soft_weight = 1.0", "soft_weight = 0.0"), "go together"),
+        (('twin = "TWIN"', ""), "go together"),
+        (
+            ("[lexical]", '[distil]\nteacher = "t"\nsteps = 1\nbatch = 2\n[lexical]'),
+            "leave distil or lexical.twin out",
+        ),
+    ],
+)
+def test_what_a_twin_cannot_be_told(tmp_path, change, message):
+    text = TAUGHT.replace("[heads.vision]", "[heads.vision]\nneck = 256").replace(*change)
+    (tmp_path / "taught.toml").write_text(text)
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(tmp_path / "taught.toml")

@@ -5,7 +5,15 @@ import math
 import pytest
 import torch
 
-from lexiscope.training.losses import flops, info_nce, overuse, quadratic_ramp, word_loss
+from lexiscope.training.losses import (
+    flops,
+    info_nce,
+    overuse,
+    quadratic_ramp,
+    similarities,
+    soft_targets,
+    word_loss,
+)
 
 
 def test_info_nce_of_two_orthogonal_pairs():
@@ -69,3 +77,31 @@ def test_word_loss_by_hand():
 
 def test_a_caption_without_known_words_costs_nothing():
     assert word_loss(torch.randn(2, 3), torch.zeros(2, 3), torch.ones(3)).item() == 0.0
+
+
+def test_soft_targets_cost_nothing_where_they_are_met():
+    torch.manual_seed(0)
+    scores = torch.randn(5, 5)
+    assert soft_targets(scores, scores).item() == pytest.approx(0.0, abs=1e-6)
+    assert soft_targets(scores + 3.0, scores).item() == pytest.approx(
+        0.0, abs=1e-6
+    )  # a softmax sees no shift
+
+
+def test_soft_targets_are_the_mean_of_both_directions():
+    scores, wanted = torch.tensor([[0.0, 1.0], [2.0, 0.0]]), torch.tensor([[3.0, 0.0], [0.0, 1.0]])
+
+    def divergence(found, asked):
+        p, q = torch.softmax(asked, dim=1), torch.softmax(found, dim=1)
+        return (p * (p / q).log()).sum(dim=1).mean()
+
+    expected = (divergence(scores, wanted) + divergence(scores.T, wanted.T)) / 2
+    assert soft_targets(scores, wanted).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_similarities_stay_whole_under_autocast():
+    left, right = torch.full((1, 3), 1.001), torch.full((2, 3), 1.003)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = similarities(left, right, 100.0)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, torch.full((1, 2), 100 * 3 * 1.001 * 1.003))

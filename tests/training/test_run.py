@@ -17,7 +17,6 @@ from lexiscope import LexicalEncoder
 from lexiscope.errors import DatasetError, RecipeError
 from lexiscope.training import run
 from lexiscope.training.loop import Schedule, fit
-from lexiscope.training.teacher import COMPONENTS
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 40, 220), "white": (240, 240, 240)}
 PLACES = ("beach", "street", "garden")
@@ -204,6 +203,7 @@ def test_a_cooldown_keeps_the_rate_until_its_last_steps():
 TEACHER = """
 [distil]
 teacher = "teacher.tflite"
+views = 2
 steps = 20
 batch = 16
 learning_rate = 5e-3
@@ -223,16 +223,17 @@ ramp = 10
 def taught(tmp_path, monkeypatch):
     """A recipe with a teacher whose maps are the pictures' colours, seen through a fixed random matrix."""
 
-    def maps(corpus, file):
-        basis = np.random.default_rng(0).normal(size=(3, COMPONENTS)).astype(np.float32)
-        found = []
-        for shard in corpus.shards:
-            half = shard.squares.shape[1] // 2
-            parts = shard.squares.reshape(-1, 2, half, 2, half, 3).mean(axis=(2, 4)) / 128 - 1
-            found.append((parts @ basis).astype(np.float16))
-        return found
+    class Colours(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            basis = np.random.default_rng(0).normal(size=(3, 1280)).astype(np.float32)
+            self.basis = torch.nn.Parameter(torch.from_numpy(basis))
 
-    monkeypatch.setattr("lexiscope.training.pipeline.teacher_maps", maps)
+        def forward(self, pixels):
+            parts = torch.nn.functional.adaptive_avg_pool2d(pixels / 128 - 1, 7)
+            return torch.einsum("nchw,cd->ndhw", parts, self.basis)
+
+    monkeypatch.setattr("lexiscope.training.teacher.read_mobilenet", lambda file: Colours())
     file = recipe(tmp_path)
     file.write_text(file.read_text().replace("[heads.vision]", "[heads.vision]\nneck = 256") + TEACHER)
     return file
