@@ -19,7 +19,6 @@ from lexiscope.model import LexicalModel
 from lexiscope.models import Model, load_model
 from lexiscope.vision.patches import PatchWords
 from lexiscope.vision.pictures import open_picture
-from lexiscope.vision.tower import Preprocessor
 from lexiscope.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -123,14 +122,13 @@ class LexicalEncoder:
         model = self.model
         if not isinstance(model, LexicalModel):
             raise ModelError("this model has no words for single patches; name one with two towers")
-        preprocess = Preprocessor(model.vision.config)
         listed = list(pictures) if isinstance(pictures, (list, tuple)) else [pictures]
         config, head = model.vision.config, model.vision_head
         shape, terms = (*model.vision.grid, -1), head.term_ids.cpu().numpy()
         for chunk in _chunks(listed, batch_size, show_progress_bar, "pictures"):
             opened = [open_picture(picture, size_hint=config.image_size) for picture in chunk]
             with torch.inference_mode():
-                states = model.vision(preprocess(opened).to(self.device))
+                states = model.picture_states(opened)
                 weights = activate(head.logits(states), head.config.activation).float().cpu().numpy()
             for patches in weights:
                 yield PatchWords(patches.reshape(shape), terms, config.resize)

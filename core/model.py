@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from lexiscope import storage
 from lexiscope.errors import ModelError, VocabularyMismatch
 from lexiscope.head import HeadConfig, LexiconHead
+from lexiscope.precision import bf16_where_quicker
 from lexiscope.text.tower import TextConfig, TextTower
 from lexiscope.torchvision_shim import ensure_torchvision_operators
 from lexiscope.vision.tower import Preprocessor, VisionConfig, VisionTower
@@ -65,17 +66,13 @@ class LexicalModel(nn.Module):
         """Weight of every term when it stands in a text, (V,), positive."""
         return self.literal_gain.exp() * F.softplus(self.literal_logits)
 
-    def picture_weights(self, pixels: Tensor) -> Tensor:
-        """Pixels (n, 3, h, w) to the weights of the picture head's terms, (n, terms), uncut."""
-        return self.vision_head.weights(self.vision(pixels))
-
     def text_weights(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Token ids and mask (n, length) to the weights of the text head's terms, (n, terms), uncut."""
         return self.text_head.weights(self.text(ids, mask), mask)
 
-    def picture_vectors(self, pixels: Tensor) -> Tensor:
-        """Pixels to lexical vectors (n, V), cut, of unit length where the head says so."""
-        kept = self.vision_head.keep(self.picture_weights(pixels), len(self.vocabulary))
+    def picture_vectors(self, states: Tensor) -> Tensor:
+        """States (n, patches, d) to lexical vectors (n, V), cut, of unit length where the head says so."""
+        kept = self.vision_head.keep(self.vision_head.weights(states), len(self.vocabulary))
         return self._finish(self._spread(kept, self.vision_head), self.vision_head.config)
 
     def text_vectors(
@@ -101,10 +98,19 @@ class LexicalModel(nn.Module):
         """Side in pixels of the square that the picture tower sees."""
         return self.vision.config.image_size
 
+    def picture_states(self, pictures: Sequence[Image]) -> Tensor:
+        """States of the patches of RGB pictures, (n, patches, d) float32."""
+        device = self.literal_logits.device
+        pixels = Preprocessor(self.vision.config)(pictures)
+        # Channels last: the convolutions of a stem are twice as quick with it on a CPU.
+        pixels = pixels.to(device, memory_format=torch.channels_last)
+        with bf16_where_quicker(device):
+            states: Tensor = self.vision(pixels)
+        return states.float()
+
     def picture_rows(self, pictures: Sequence[Image]) -> Tensor:
         """Lexical vectors (n, V) of RGB pictures."""
-        pixels = Preprocessor(self.vision.config)(pictures)
-        return self.picture_vectors(pixels.to(self.literal_logits.device))
+        return self.picture_vectors(self.picture_states(pictures))
 
     def text_rows(self, texts: Sequence[str], *, document: bool, inference_free: bool) -> Tensor:
         """Lexical vectors (n, V) of texts."""

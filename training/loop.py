@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from lexiscope.errors import RecipeError, printable
+from lexiscope.precision import bf16_where_quicker
 from lexiscope.training.distributed import average_gradients, rank, same_everywhere, wait, world
-from lexiscope.training.speed import computes_in_bf16
 
 #: What a stage logs; a tensor is read when the step is over, for a device must not be waited for before.
 Figures = dict[str, Tensor | float]
@@ -199,9 +199,7 @@ class _Trainer:
             _log(self.folder, {"step": step, **{f"dev/{name}": value for name, value in figures.items()}})
 
     def _autocast(self) -> AbstractContextManager[Any]:
-        if self.schedule.precision == "fp32" or not computes_in_bf16(self.device):
-            return nullcontext()
-        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        return nullcontext() if self.schedule.precision == "fp32" else bf16_where_quicker(self.device)
 
     @torch.no_grad()
     def _average(self, step: int) -> None:

@@ -23,8 +23,3 @@ def tune_for(tower: Tower, device: torch.device) -> Tower:
             if hasattr(module, "fused_attn"):
                 module.fused_attn = False  # type: ignore[assignment]
     return tower
-
-
-def computes_in_bf16(device: torch.device) -> bool:
-    """Whether bf16 helps there: a CPU without instructions for it takes twenty times as long for a step."""
-    return device.type != "cpu" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -34,6 +34,8 @@ def begin_with(start: Path | str | None, recipe: Recipe) -> tuple[Path | None, L
             f"{start}: its picture head has no neck of {recipe.heads.vision.neck} for the teacher's "
             "features; leave distil out of the recipe, or train from the beginning"
         )
+    if recipe.vision.image_size is not None:
+        model.vision.see(recipe.vision.image_size)
     return None, model
 
 

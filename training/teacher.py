@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,10 +23,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from lexiscope.precision import bf16_where_quicker
 from lexiscope.training.augment import crop, random_boxes, whole_boxes
 from lexiscope.training.corpus import Corpus, Shard
 from lexiscope.training.mobilenet import read_mobilenet
-from lexiscope.training.speed import computes_in_bf16
 
 COMPONENTS = 256
 _SIDE = 224  # pixels that the teacher was trained on
@@ -102,14 +100,9 @@ class _Reader:
         pixels = torch.from_numpy(squares).to(self.device).permute(0, 3, 1, 2).float()
         pixels = crop(pixels, boxes.to(self.device), _SIDE, cubic=True).clamp(0, 255)
         pixels = pixels.contiguous(memory_format=torch.channels_last)
-        with self._autocast():
+        with bf16_where_quicker(self.device):
             found: Tensor = self._network(pixels)
         return found.permute(0, 2, 3, 1).float()
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        if not computes_in_bf16(self.device):
-            return nullcontext()
-        return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
 
 def _basis(reader: _Reader, corpus: Corpus) -> dict[str, Tensor]:

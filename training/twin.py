@@ -32,7 +32,7 @@ class Twin(nn.Module):
         self.clip = clip
 
     def lend(self, tower: VisionTower, name: str) -> None:
-        """Give a picture tower this one's weights, and freeze it.
+        """Give a picture tower this one's weights, and freeze it; from now on both see pictures of its size.
 
         Args:
             tower: of the same architecture; what it has learned is lost.
@@ -45,6 +45,7 @@ class Twin(nn.Module):
         try:
             if trunk is None:
                 raise RuntimeError("it has no timm picture tower")
+            trunk.set_input_size(img_size=tower.config.image_size)
             tower.model.load_state_dict(trunk.state_dict())
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1].strip()

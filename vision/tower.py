@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,19 @@ class VisionTower(nn.Module):
         """Rows and columns of patches."""
         size = self.model.patch_embed.grid_size  # type: ignore[union-attr]
         return int(size[0]), int(size[1])  # type: ignore[index]
+
+    def see(self, image_size: int) -> None:
+        """Look at pictures of another size from now on; the weights of places are interpolated (timm).
+
+        A tower that was trained on crops sees whole pictures best when they are larger than its crops
+        were (Touvron et al., "Fixing the train-test resolution discrepancy", NeurIPS 2019).
+
+        Args:
+            image_size: side of the square picture in pixels.
+        """
+        if image_size != self.config.image_size:
+            self.model.set_input_size(img_size=image_size)  # type: ignore[operator]
+            self.config = replace(self.config, image_size=image_size)
 
     def forward(self, pixels: Tensor, kept: Tensor | None = None) -> Tensor:
         """States of the patches, without class and register tokens.

@@ -290,6 +290,12 @@ def test_a_lexical_model_takes_its_twins_tower_and_learns_its_similarities(train
     log = [json.loads(line) for line in lines if "soft" in line]
     assert log[-1]["soft"] < 0.7 * log[0]["soft"]
 
+    larger = (tmp_path / "taught.toml").read_text().replace("image_size = 32", "image_size = 64")
+    (tmp_path / "larger.toml").write_text(larger.replace("steps = 30", "steps = 4"))
+    again = LexicalModel.load(run(tmp_path / "larger.toml", data=data, out=tmp_path / "larger", start=folder))
+    assert again.vision.config.image_size == 64
+    assert again.vision.grid == tuple(2 * side for side in model.vision.grid)
+
 
 def test_a_twin_gives_open_clips_own_vectors(trained):
     """Of all patches' states the picture's; of the tokens the caption's."""
@@ -303,6 +309,17 @@ def test_a_twin_gives_open_clips_own_vectors(trained):
     ids, mask = twin.tokens(texts)
     longest = int(mask.sum(dim=1).max())
     np.testing.assert_allclose(twin.texts(ids[:, :longest]), encoder.encode_text(texts), atol=1e-5)
+
+
+def test_a_twin_sees_pictures_of_the_size_of_the_tower_it_lends(trained):
+    twin = Twin(ClipTower.from_pretrained(str(trained)))
+    tower = make_vision(load_recipe(trained.parents[1] / "twin.toml").vision)
+    tower.see(tower.config.image_size * 2)
+    twin.lend(tower, "that")
+    states = tower(torch.randn(2, 3, tower.config.image_size, tower.config.image_size))
+    vectors = twin.pictures(states)
+    assert vectors.shape[0] == 2
+    torch.testing.assert_close(vectors.norm(dim=-1), torch.ones(2))
 
 
 def test_a_twin_of_another_tower_is_refused(trained):

@@ -81,7 +81,7 @@ class Colours(torch.nn.Module):
 @pytest.fixture
 def corpus(tmp_path, monkeypatch):
     monkeypatch.setattr("lexiscope.training.teacher.read_mobilenet", lambda file: Colours())
-    monkeypatch.setattr("lexiscope.training.teacher.computes_in_bf16", lambda device: False)
+    monkeypatch.setattr("lexiscope.precision.computes_in_bf16", lambda device: False)
     random = np.random.default_rng(0)
     shards = []
     for name, n in (("first", 5), ("second", 3)):

@@ -20,9 +20,9 @@ def pictures():
 def test_a_pictures_weights_are_the_most_of_its_patches(tiny_encoder):
     patches = list(tiny_encoder.encode_patches(pictures(), batch_size=2))
     assert [one.grid for one in patches] == [(4, 4)] * 3
-    pixels = Preprocessor(tiny_encoder.model.vision.config)(pictures())
+    model = tiny_encoder.model
     with torch.inference_mode():
-        whole = tiny_encoder.model.picture_weights(pixels).numpy()
+        whole = model.vision_head.weights(model.picture_states(pictures())).numpy()
     pooled = np.stack([one.weights.max(axis=(0, 1)) for one in patches])
     np.testing.assert_allclose(pooled, whole, rtol=1e-4, atol=1e-6)
     assert patches[0].term_ids.tolist() == tiny_encoder.model.vision_head.term_ids.tolist()

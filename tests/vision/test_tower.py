@@ -63,6 +63,22 @@ def test_another_size_resamples_the_positions(vision_folder):
     assert tower(torch.zeros(1, 3, 48, 48)).shape == (1, 36, 32)
 
 
+@pytest.mark.parametrize("architecture", ["vit_small_patch14_reg4_dinov2", "vit_convstem_dinov2"])
+def test_a_tower_may_see_larger_pictures_and_is_built_again_so(architecture):
+    arguments = {"embed_dim": 32, "depth": 1, "num_heads": 2}
+    arguments |= {"stem": [4, 8, 16]} if "stem" in architecture else {"patch_size": 16}
+    tower = VisionTower(VisionConfig(architecture, arguments, 48)).eval()
+    small = tower(torch.ones(1, 3, 48, 48))
+    tower.see(64)
+    assert (tower.grid, tower.config.image_size) == ((4, 4), 64)
+    again = VisionTower(VisionConfig.from_dict(tower.config.to_dict())).eval()
+    again.load_state_dict(tower.state_dict())
+    pixels = torch.ones(1, 3, 64, 64)
+    torch.testing.assert_close(again(pixels), tower(pixels))
+    tower.see(48)
+    assert tower(torch.ones(1, 3, 48, 48)).shape == small.shape
+
+
 def test_a_convolutional_stem_gives_one_state_a_patch():
     arguments = {"embed_dim": 32, "stem": [4, 8, 16], "depth": 1, "num_heads": 2}
     tower = VisionTower(VisionConfig("vit_convstem_dinov2", arguments, 48)).eval()
