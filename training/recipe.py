@@ -131,9 +131,7 @@ class LexicalSection(PictureSection):
 
     loss: LossSection = LossSection()
     freeze_vision: bool = False
-    twin: str | None = (
-        None  # a dense model that lends its picture tower and teaches (lexiscope.training.twin)
-    )
+    twin: str | None = None  # a dense model that lends its picture tower and teaches, see `training.twin`
 
     @model_validator(mode="after")
     def _soft_targets_of_a_twin(self) -> LexicalSection:
