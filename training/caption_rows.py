@@ -1,4 +1,4 @@
-"""The captions of a corpus as rows to draw: tokenised once, since a step has no time for it."""
+"""The captions of a corpus as rows to draw: tokenised and compared once, since a step has no time for it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lexiscope.training.distributed import own
 from lexiscope.training.loop import epoch_rows
 
 Rows = npt.NDArray[np.int64]
+_COMPARED = 1024  # captions at once: a block of likenesses is a few hundred megabytes
 
 
 class CaptionRows:
@@ -74,3 +75,31 @@ class Presence:
         places = self._places[torch.from_numpy(rows).to(self._places.device)].long()
         presence = torch.zeros(len(rows), self._terms + 1, device=places.device)
         return presence.scatter_(1, places, 1.0)[:, : self._terms]
+
+
+class Neighbourhood:
+    """How often each of a head's terms stands in the captions that mean most nearly the same.
+
+    A caption names a few of the words that fit; others of the kind name more. So a model learns which words
+    go with which, where nothing else keeps it from using rare ones as a code of its own.
+
+    Args:
+        presence: of the terms in all captions.
+        vectors: (captions, d) unit vectors of all captions, by a dense model.
+        count: how many captions are asked.
+    """
+
+    def __init__(self, presence: Presence, vectors: Tensor, count: int) -> None:
+        self._presence, self._count = presence, min(count, len(vectors) - 1)
+        parts = []
+        for first in range(0, len(vectors), _COMPARED):
+            likeness = vectors[first : first + _COMPARED] @ vectors.T
+            likeness.diagonal(first).fill_(-torch.inf)  # but not the caption itself
+            parts.append(likeness.topk(self._count, dim=1).indices.cpu())
+        self._nearest: Rows = torch.cat(parts).numpy()
+
+    def of(self, rows: Rows) -> Tensor:
+        """(n, terms): the share of its neighbours that have a term, 0 where one alone has it."""
+        said = self._presence.of(self._nearest[rows].ravel())
+        share = said.view(len(rows), self._count, -1).mean(dim=1)
+        return share * (share > 1.5 / self._count)

@@ -1,7 +1,7 @@
 """Stage "lexical": both towers learn to say the same words about a picture and its captions.
 
-    L = ½ [ NCE(top_k(i), t) + NCE(i, top_k(t)) ] + λ_I·R(i) + λ_T·R(t⁺) + λ_W·L_words
-        + λ_D·L_distil + λ_S·L_soft
+    L = ½ [ NCE(top_k(i), t) + NCE(i, top_k(t)) ] + λ_I·R(i) + λ_T·R(t⁺) + λ_W·L_words(i)
+        + λ_V·L_words(t⁺) + λ_D·L_distil + λ_S·L_soft
 
 i, t are unit vectors over the terms that the heads can say; t⁺ is t without the words that stand in the
 text: those cost nothing, and words that are added to every text cost much, which no picture that fails to
@@ -11,7 +11,9 @@ p, falling from 1 to 0, a batch's captions are masked to their own words (probab
 control, D2S), so that words keep their meaning while the towers are young.
 
 With a dense twin (`lexiscope.training.twin`) the picture tower is its, frozen, and L_soft pulls the batch's
-similarities, of both pairings as in the first term, towards the twin's own.
+similarities, of both pairings as in the first term, towards the twin's own. Similarities alone are also
+reached with words that mean nothing: any rare word will do as a code. So with a twin pictures learn their
+words from the captions nearest to their own, too, and texts the words that these add.
 """
 
 from __future__ import annotations
@@ -26,9 +28,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lexiscope.head import activate
+from lexiscope.head import LexiconHead, activate
 from lexiscope.model import LexicalModel
-from lexiscope.training.caption_rows import CaptionRows, Presence
+from lexiscope.training.caption_rows import CaptionRows, Neighbourhood, Presence
 from lexiscope.training.distil import distillation_loss
 from lexiscope.training.distributed import gather
 from lexiscope.training.loop import Figures
@@ -41,7 +43,10 @@ from lexiscope.training.losses import (
     word_loss,
 )
 from lexiscope.training.picture_batches import PictureBatches, Pictures
-from lexiscope.training.twin import Twin
+from lexiscope.training.twin import Twin, all_texts
+
+OWN = 0.5  # what a picture's own caption counts beside those around it
+NEVER = -1e4  # logit of a word that is not asked for
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ class LexicalLoss:
     text_weight: float = 1e-3  # λ_T, of words that do not stand in the text
     ramp: int = 2000  # steps of the quadratic ramp of both
     words_weight: float = 0.0  # λ_W; needs max pooling of the picture's head
+    text_words_weight: float = 0.0  # λ_V, with a dense twin; needs max pooling of the text's head
+    neighbours: int = 12  # captions nearest to one that its words are learned from, with a dense twin
     distil_weight: float = 1.0  # λ_D
     contrast_weight: float = 1.0  # of the contrastive term
     soft_weight: float = 0.0  # λ_S, with a dense twin
@@ -84,6 +91,7 @@ class LexicalBatch:
     mask: Tensor  # (n, length)
     presence: Tensor  # (n, terms): 1 where a term of the head stands in the caption
     owners: Tensor  # (n,) the pictures' rows
+    around: Tensor | None = None  # (n, terms): how often a term stands in captions like this one
     twin_ids: Tensor | None = None  # (n, length) the captions' tokens for a dense twin
 
 
@@ -111,9 +119,15 @@ class LexicalStage:
             pictures.corpus.captions, _first_windows(model), batch=batch, seed=seed, device=device
         )
         self._presence = Presence(_places(model, self._captions.texts), model.text_head.config.terms, device)
-        self._twin_captions = twin and CaptionRows(
-            pictures.corpus.captions, twin.tokens, batch=batch, seed=seed, device=device
-        )
+        self._twin_captions: CaptionRows | None = None
+        self._around: Neighbourhood | None = None
+        if twin is not None:
+            self._twin_captions = CaptionRows(
+                pictures.corpus.captions, twin.tokens, batch=batch, seed=seed, device=device
+            )
+            if loss.words_weight or loss.text_words_weight:
+                vectors = all_texts(twin, self._twin_captions)
+                self._around = Neighbourhood(self._presence, vectors, loss.neighbours)
 
     def batch(self, step: int) -> LexicalBatch:
         """Captions with their pictures; five captions of a picture are five samples."""
@@ -123,14 +137,17 @@ class LexicalStage:
         ids, mask = self._captions.tokens(chosen)
         owners = torch.from_numpy(rows).to(self.pictures.device)
         twin_ids = self._twin_captions.tokens(chosen)[0] if self._twin_captions else None
-        return LexicalBatch(draw(rows, step), ids, mask, self._presence.of(chosen), owners, twin_ids)
+        around = self._around.of(chosen) if self._around else None
+        presence = self._presence.of(chosen)
+        return LexicalBatch(draw(rows, step), ids, mask, presence, owners, around, twin_ids)
 
     def loss(self, batch: LexicalBatch, step: int) -> tuple[Tensor, Figures]:
         """The formula of this module, and its parts."""
         weights = self.weights
         features, states = self._look(batch.pictures)
-        said, logits = self._say(features)
-        picture, text = gather(said), gather(self._text(batch, step))
+        said, logits = _say(self.module.model.vision_head, features)
+        written, text_logits = self._text(batch, step)
+        picture, text = gather(said), gather(written)
         pairs, owners = self._pairs(picture, text), gather(batch.owners)
         scale = self.module.scale
         contrast = _mean([info_nce(left, right, scale, owners) for left, right in pairs])
@@ -148,9 +165,15 @@ class LexicalStage:
             total = total + weights.soft_weight * soft
             figures["soft"] = soft
         if weights.words_weight and logits is not None:
-            words = word_loss(logits, batch.presence, self._worth)
+            wanted = batch.presence if batch.around is None else OWN * batch.presence + batch.around
+            words = word_loss(logits, wanted, self._worth)
             total = total + weights.words_weight * words
             figures["words"] = words
+        if weights.text_words_weight and text_logits is not None and batch.around is not None:
+            others = text_logits.masked_fill(batch.presence > 0, NEVER)
+            words = word_loss(others, batch.around * (1 - batch.presence), self._worth)
+            total = total + weights.text_words_weight * words
+            figures["text_words"] = words
         if isinstance(batch.pictures, Pictures) and batch.pictures.teacher is not None:
             distil = distillation_loss(features, batch.pictures.teacher)
             total = total + weights.distil_weight * distil
@@ -174,20 +197,15 @@ class LexicalStage:
         seen = states if kept is None else states.gather(1, kept[..., None].expand(-1, -1, states.shape[-1]))
         return model.vision_head.neck(seen), states
 
-    def _say(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Weights of the pictures' words, uncut, and where the head's pooling has them their logits."""
-        head = self.module.model.vision_head
-        if head.config.pooling != "max":
-            return head.weights_of_features(features).float(), None
-        logits = head.loudest(features)
-        return activate(logits, head.config.activation), logits
-
-    def _text(self, batch: LexicalBatch, step: int) -> Tensor:
-        model = self.module.model
-        literal = model.literal[model.text_head.term_ids] * batch.presence
-        if torch.rand(()).item() < 1 - step / max(1, self.weights.expansion_steps):
-            return literal
-        return torch.maximum(model.text_weights(batch.ids, batch.mask).float(), literal)
+    def _text(self, batch: LexicalBatch, step: int) -> tuple[Tensor, Tensor | None]:
+        """Weights of the texts' words, and where the language model was asked their logits."""
+        model, head = self.module.model, self.module.model.text_head
+        literal = model.literal[head.term_ids] * batch.presence
+        steps = self.weights.expansion_steps
+        if step < steps and torch.rand(()).item() < 1 - step / steps:
+            return literal, None
+        said, logits = _say(head, head.neck(model.text(batch.ids, batch.mask)), batch.mask)
+        return torch.maximum(said, literal), logits
 
     def _pairs(self, picture: Tensor, text: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Unit vectors to compare: each side's cut ones with the other's whole ones."""
@@ -196,6 +214,14 @@ class LexicalStage:
         cut_i = F.normalize(model.vision_head.keep(picture, size), dim=-1)
         cut_t = F.normalize(model.text_head.keep(text, size), dim=-1)
         return [(cut_i, F.normalize(text, dim=-1)), (F.normalize(picture, dim=-1), cut_t)]
+
+
+def _say(head: LexiconHead, features: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    """Weights of a head's words, uncut, and where its pooling has them their logits."""
+    if head.config.pooling != "max":
+        return head.weights_of_features(features, mask).float(), None
+    logits = head.loudest(features, mask)
+    return activate(logits, head.config.activation), logits
 
 
 def _mean(parts: list[Tensor]) -> Tensor:

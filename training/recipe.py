@@ -119,6 +119,8 @@ class LossSection(Section):
     text_weight: float = Field(1e-3, ge=0)
     ramp: int = Field(2000, ge=0)
     words_weight: float = Field(0.0, ge=0)
+    text_words_weight: float = Field(0.0, ge=0)
+    neighbours: int = Field(12, ge=1)
     distil_weight: float = Field(1.0, ge=0)
     contrast_weight: float = Field(1.0, ge=0)
     soft_weight: float = Field(0.0, ge=0)
@@ -137,6 +139,8 @@ class LexicalSection(PictureSection):
     def _soft_targets_of_a_twin(self) -> LexicalSection:
         if bool(self.loss.soft_weight) != (self.twin is not None):
             raise ValueError("twin and loss.soft_weight go together: a dense model, and how much it counts")
+        if self.loss.text_words_weight and self.twin is None:
+            raise ValueError("loss.text_words_weight needs a twin, which says what captions are alike")
         return self
 
 
@@ -187,6 +191,8 @@ class Recipe(Section):
         stages = [stage for stage in (self.head_start, self.lexical) if stage is not None]
         if any(stage.loss.words_weight for stage in stages) and self.heads.vision.pooling != "max":
             raise ValueError('words_weight needs heads.vision.pooling = "max"')
+        if any(stage.loss.text_words_weight for stage in stages) and self.heads.text.pooling != "max":
+            raise ValueError('text_words_weight needs heads.text.pooling = "max"')
         if self.distil is not None and self.lexical is not None and self.lexical.twin is not None:
             raise ValueError("a tower that a twin lends is not distilled; leave distil or lexical.twin out")
         if self.head_start is not None and self.distil is None:

@@ -11,13 +11,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lexiscope.clip_tower import ClipTower
 from lexiscope.errors import RecipeError
+from lexiscope.training.caption_rows import CaptionRows
 from lexiscope.vision.tower import VisionTower
+
+_AT_ONCE = 512  # captions
 
 
 class Twin(nn.Module):
@@ -73,3 +77,9 @@ class Twin(nn.Module):
     def texts(self, ids: Tensor) -> Tensor:
         """Unit vectors (n, width) of captions, from their tokens (n, length)."""
         return F.normalize(self.clip.network.encode_text(ids).float(), dim=-1)
+
+
+def all_texts(twin: Twin, captions: CaptionRows) -> Tensor:
+    """Unit vectors (captions, width) of all captions, whose tokens are the twin's."""
+    numbers = np.array_split(np.arange(len(captions.texts)), -(-len(captions.texts) // _AT_ONCE))
+    return torch.cat([twin.texts(captions.tokens(part)[0]) for part in numbers])

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from lexiscope.training.caption_rows import CaptionRows, Presence
+from lexiscope.training.caption_rows import CaptionRows, Neighbourhood, Presence
 
 CPU = torch.device("cpu")
 CAPTIONS = [["a dog", "a dog runs"], [], ["one", "two words", "three words here"]]
@@ -35,3 +35,18 @@ def test_presence_has_a_one_for_each_term():
     presence = Presence([np.array([2, 0]), np.array([], dtype=np.int64), np.array([1, 1])], 3, CPU)
     assert presence.of(np.array([2, 0, 1, 0])).tolist() == [[0, 1, 0], [1, 0, 1], [0, 0, 0], [1, 0, 1]]
     assert Presence([np.array([], dtype=np.int64)], 2, CPU).of(np.array([0])).tolist() == [[0, 0]]
+
+
+def test_a_neighbourhood_counts_what_like_captions_say_and_one_alone_does_not():
+    places = [np.array(found, dtype=np.int64) for found in ([0], [0, 1], [0, 1, 2], [0, 3], [3])]
+    vectors = torch.tensor([[1, 0.0], [0.99, 0.1], [0.98, 0.2], [0.9, 0.4], [0, 1.0]])
+    vectors = torch.nn.functional.normalize(vectors, dim=1)
+    around = Neighbourhood(Presence(places, 4, CPU), vectors, 3)
+    found = around.of(np.array([0, 4]))
+    torch.testing.assert_close(found[0], torch.tensor([1, 2 / 3, 0, 0]))  # of 1, 2 and 3, and not of itself
+    torch.testing.assert_close(found[1], torch.tensor([1, 2 / 3, 0, 0]))  # of 3, 2 and 1; 3 alone says term 3
+
+
+def test_there_are_no_more_neighbours_than_captions():
+    around = Neighbourhood(Presence([np.array([0])] * 3, 1, CPU), torch.eye(3), 12)
+    assert around.of(np.array([1])).tolist() == [[1.0]]

@@ -275,6 +275,9 @@ keep_patches = 0.5
 [lexical.loss]
 soft_weight = 1.0
 soft_scale = 10.0
+words_weight = 0.5
+text_words_weight = 0.5
+neighbours = 16
 """
 )
 
@@ -289,6 +292,7 @@ def test_a_lexical_model_takes_its_twins_tower_and_learns_its_similarities(train
     lines = (tmp_path / "run" / "lexical" / "metrics.jsonl").read_text().splitlines()
     log = [json.loads(line) for line in lines if "soft" in line]
     assert log[-1]["soft"] < 0.7 * log[0]["soft"]
+    assert log[-1]["text_words"] < log[0]["text_words"]
 
     larger = (tmp_path / "taught.toml").read_text().replace("image_size = 32", "image_size = 64")
     (tmp_path / "larger.toml").write_text(larger.replace("steps = 30", "steps = 4"))
@@ -336,6 +340,7 @@ def test_a_twin_of_another_tower_is_refused(trained):
     [
         (("soft_weight = 1.0", "soft_weight = 0.0"), "go together"),
         (('twin = "TWIN"', ""), "go together"),
+        (("[heads.text]", '[heads.text]\npooling = "sum"'), "heads.text.pooling"),
         (
             ("[lexical]", '[distil]\nteacher = "t"\nsteps = 1\nbatch = 2\n[lexical]'),
             "leave distil or lexical.twin out",
@@ -347,3 +352,10 @@ def test_what_a_twin_cannot_be_told(tmp_path, change, message):
     (tmp_path / "taught.toml").write_text(text)
     with pytest.raises(RecipeError, match=message):
         load_recipe(tmp_path / "taught.toml")
+
+
+def test_words_of_like_captions_need_a_twin(tmp_path):
+    alone = TAUGHT.replace('twin = "TWIN"', "").replace("soft_weight = 1.0", "")
+    (tmp_path / "alone.toml").write_text(alone)
+    with pytest.raises(RecipeError, match="needs a twin"):
+        load_recipe(tmp_path / "alone.toml")
