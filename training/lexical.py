@@ -60,6 +60,7 @@ class LexicalLoss:
     ramp: int = 2000  # steps of the quadratic ramp of both
     words_weight: float = 0.0  # λ_W; needs max pooling of the picture's head
     text_words_weight: float = 0.0  # λ_V, with a dense twin; needs max pooling of the text's head
+    words_power: float = 1.0  # of a word's worth in L_words: above 1 rare words count more
     neighbours: int = 12  # captions nearest to one that its words are learned from, with a dense twin
     distil_weight: float = 1.0  # λ_D
     contrast_weight: float = 1.0  # of the contrastive term
@@ -114,7 +115,7 @@ class LexicalStage:
         self._evaluate = evaluate
         self.from_teacher, self.twin = from_teacher, twin
         model, device = module.model, pictures.device
-        self._worth = model.literal[model.text_head.term_ids].detach().clone()
+        self._worth = model.literal[model.text_head.term_ids].detach() ** loss.words_power
         self._captions = CaptionRows(
             pictures.corpus.captions, _first_windows(model), batch=batch, seed=seed, device=device
         )

@@ -120,6 +120,7 @@ class LossSection(Section):
     ramp: int = Field(2000, ge=0)
     words_weight: float = Field(0.0, ge=0)
     text_words_weight: float = Field(0.0, ge=0)
+    words_power: float = Field(1.0, ge=0)
     neighbours: int = Field(12, ge=1)
     distil_weight: float = Field(1.0, ge=0)
     contrast_weight: float = Field(1.0, ge=0)

@@ -278,6 +278,7 @@ soft_scale = 10.0
 words_weight = 0.5
 text_words_weight = 0.5
 neighbours = 16
+words_power = 2.0
 """
 )
 
