@@ -43,7 +43,7 @@ from lexiscope.training.losses import (
     word_loss,
 )
 from lexiscope.training.picture_batches import PictureBatches, Pictures
-from lexiscope.training.twin import Twin, all_texts
+from lexiscope.training.twin import Twin
 
 OWN = 0.5  # what a picture's own caption counts beside those around it
 NEVER = -1e4  # logit of a word that is not asked for
@@ -93,7 +93,7 @@ class LexicalBatch:
     presence: Tensor  # (n, terms): 1 where a term of the head stands in the caption
     owners: Tensor  # (n,) the pictures' rows
     around: Tensor | None = None  # (n, terms): how often a term stands in captions like this one
-    twin_ids: Tensor | None = None  # (n, length) the captions' tokens for a dense twin
+    told: Tensor | None = None  # (n, width) unit vectors of the captions by a dense twin
 
 
 class LexicalStage:
@@ -120,15 +120,10 @@ class LexicalStage:
             pictures.corpus.captions, _first_windows(model), batch=batch, seed=seed, device=device
         )
         self._presence = Presence(_places(model, self._captions.texts), model.text_head.config.terms, device)
-        self._twin_captions: CaptionRows | None = None
+        self._told = None if twin is None else twin.captions(self._captions.texts)
         self._around: Neighbourhood | None = None
-        if twin is not None:
-            self._twin_captions = CaptionRows(
-                pictures.corpus.captions, twin.tokens, batch=batch, seed=seed, device=device
-            )
-            if loss.words_weight or loss.text_words_weight:
-                vectors = all_texts(twin, self._twin_captions)
-                self._around = Neighbourhood(self._presence, vectors, loss.neighbours)
+        if self._told is not None and (loss.words_weight or loss.text_words_weight):
+            self._around = Neighbourhood(self._presence, self._told, loss.neighbours)
 
     def batch(self, step: int) -> LexicalBatch:
         """Captions with their pictures; five captions of a picture are five samples."""
@@ -137,49 +132,42 @@ class LexicalStage:
         draw = self.pictures.draw_teacher if self.from_teacher else self.pictures.draw
         ids, mask = self._captions.tokens(chosen)
         owners = torch.from_numpy(rows).to(self.pictures.device)
-        twin_ids = self._twin_captions.tokens(chosen)[0] if self._twin_captions else None
+        told = None if self._told is None else self._told[torch.from_numpy(chosen).to(self._told.device)]
         around = self._around.of(chosen) if self._around else None
         presence = self._presence.of(chosen)
-        return LexicalBatch(draw(rows, step), ids, mask, presence, owners, around, twin_ids)
+        return LexicalBatch(draw(rows, step), ids, mask, presence, owners, around, told)
 
     def loss(self, batch: LexicalBatch, step: int) -> tuple[Tensor, Figures]:
         """The formula of this module, and its parts."""
-        weights = self.weights
+        weights, scale = self.weights, self.module.scale
         features, states = self._look(batch.pictures)
         said, logits = _say(self.module.model.vision_head, features)
         written, text_logits = self._text(batch, step)
         picture, text = gather(said), gather(written)
         pairs, owners = self._pairs(picture, text), gather(batch.owners)
-        scale = self.module.scale
-        contrast = _mean([info_nce(left, right, scale, owners) for left, right in pairs])
-        regularise = REGULARISERS[weights.regulariser]
-        ramp = quadratic_ramp(step, weights.ramp)
+        regularise, ramp = REGULARISERS[weights.regulariser], quadratic_ramp(step, weights.ramp)
         added = F.normalize(text, dim=-1) * (1 - gather(batch.presence))
-        use_i, use_t = regularise(F.normalize(picture, dim=-1)), regularise(added)
-        total = weights.contrast_weight * contrast
-        total = total + ramp * (weights.picture_weight * use_i + weights.text_weight * use_t)
-        figures: Figures = {"nce": contrast, "use_i": use_i, "use_t": use_t, "scale": scale}
-        if self.twin is not None and states is not None and batch.twin_ids is not None:
-            shown, told = gather(self.twin.pictures(states)), gather(self.twin.texts(batch.twin_ids))
-            wanted = similarities(shown, told, weights.soft_scale)
-            soft = _mean([soft_targets(similarities(*pair, scale), wanted) for pair in pairs])
-            total = total + weights.soft_weight * soft
-            figures["soft"] = soft
+        terms = {
+            "nce": (weights.contrast_weight, _mean([info_nce(*pair, scale, owners) for pair in pairs])),
+            "use_i": (ramp * weights.picture_weight, regularise(F.normalize(picture, dim=-1))),
+            "use_t": (ramp * weights.text_weight, regularise(added)),
+        }
+        if self.twin is not None and states is not None and batch.told is not None:
+            wanted = similarities(gather(self.twin.pictures(states)), gather(batch.told), weights.soft_scale)
+            soft = [soft_targets(similarities(*pair, scale), wanted) for pair in pairs]
+            terms["soft"] = weights.soft_weight, _mean(soft)
         if weights.words_weight and logits is not None:
-            wanted = batch.presence if batch.around is None else OWN * batch.presence + batch.around
-            words = word_loss(logits, wanted, self._worth)
-            total = total + weights.words_weight * words
-            figures["words"] = words
+            said_of_it = batch.presence if batch.around is None else OWN * batch.presence + batch.around
+            terms["words"] = weights.words_weight, word_loss(logits, said_of_it, self._worth)
         if weights.text_words_weight and text_logits is not None and batch.around is not None:
             others = text_logits.masked_fill(batch.presence > 0, NEVER)
             words = word_loss(others, batch.around * (1 - batch.presence), self._worth)
-            total = total + weights.text_words_weight * words
-            figures["text_words"] = words
+            terms["text_words"] = weights.text_words_weight, words
         if isinstance(batch.pictures, Pictures) and batch.pictures.teacher is not None:
             distil = distillation_loss(features, batch.pictures.teacher)
-            total = total + weights.distil_weight * distil
-            figures["distil"] = distil
-        return total, figures
+            terms["distil"] = weights.distil_weight, distil
+        total = torch.stack([weight * value for weight, value in terms.values()]).sum()
+        return total, {**{name: value for name, (_, value) in terms.items()}, "scale": scale}
 
     def evaluate(self) -> dict[str, float]:
         """Figures of the evaluation that was handed in, if any."""

@@ -55,7 +55,7 @@ def word_loss(logits: Tensor, presence: Tensor, worth: Tensor) -> Tensor:
 
     Args:
         logits: (n, terms) of the pictures.
-        presence: (n, terms), 1 where a term stands in the caption.
+        presence: (n, terms), 1 where a term stands in the caption; or, of several captions, how often.
         worth: (terms,) positive.
     """
     wanted = presence * worth

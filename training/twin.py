@@ -9,16 +9,15 @@ matrices: Wu et al., "TinyCLIP", ICCV 2023, section 3.1).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lexiscope.clip_tower import ClipTower
 from lexiscope.errors import RecipeError
-from lexiscope.training.caption_rows import CaptionRows
 from lexiscope.vision.tower import VisionTower
 
 _AT_ONCE = 512  # captions
@@ -59,12 +58,6 @@ class Twin(nn.Module):
             ) from error
         tower.requires_grad_(False)
 
-    def tokens(self, texts: list[str]) -> tuple[Tensor, Tensor]:
-        """Token ids (n, context) of texts and their mask; open_clip's own text towers want all of them."""
-        ids = self.clip.tokens(texts)
-        config = getattr(getattr(self.clip.network, "text", None), "config", None)
-        return ids, torch.ones_like(ids) > 0 if config is None else ids != config.pad_token_id
-
     @torch.no_grad()
     def pictures(self, states: Tensor) -> Tensor:
         """Unit vectors (n, width) of pictures, from the states (n, patches, d) of all their patches."""
@@ -73,13 +66,6 @@ class Twin(nn.Module):
         found = visual.head(visual.trunk.forward_head(torch.cat([prefix, states], dim=1)))
         return F.normalize(found.float(), dim=-1)
 
-    @torch.no_grad()
-    def texts(self, ids: Tensor) -> Tensor:
-        """Unit vectors (n, width) of captions, from their tokens (n, length)."""
-        return F.normalize(self.clip.network.encode_text(ids).float(), dim=-1)
-
-
-def all_texts(twin: Twin, captions: CaptionRows) -> Tensor:
-    """Unit vectors (captions, width) of all captions, whose tokens are the twin's."""
-    numbers = np.array_split(np.arange(len(captions.texts)), -(-len(captions.texts) // _AT_ONCE))
-    return torch.cat([twin.texts(captions.tokens(part)[0]) for part in numbers])
+    def captions(self, texts: Sequence[str]) -> Tensor:
+        """Unit vectors (n, width) of captions."""
+        return torch.cat([self.clip.texts(texts[i : i + _AT_ONCE]) for i in range(0, len(texts), _AT_ONCE)])

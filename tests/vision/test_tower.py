@@ -36,13 +36,14 @@ def test_a_tower_that_looks_at_all_patches_in_another_order_says_the_same_of_eac
 
 def test_a_patch_that_is_not_looked_at_is_not_seen(vision_folder):
     tower = VisionTower.from_pretrained(vision_folder).eval()
+    for name, parameter in tower.named_parameters():
+        if name.endswith("gamma"):  # as it starts, a layer's scale lets hardly anything through
+            torch.nn.init.ones_(parameter)
     pixels, kept = torch.randn(1, 3, 32, 32), torch.tensor([[0, 1, 2, 3]])  # the top row
     other = pixels.clone()
     other[:, :, 8:] = 0
     torch.testing.assert_close(tower(pixels, kept), tower(other, kept))
-    assert not torch.equal(
-        tower(pixels)[:, :4], tower(other)[:, :4]
-    )  # hardly another: layer scales are small
+    assert not torch.allclose(tower(pixels)[:, :4], tower(other)[:, :4])
 
 
 def test_a_tower_is_built_again_from_its_configuration(vision_folder):
