@@ -47,7 +47,7 @@ class Lexiscope:
 
     def settings(self) -> Iterator[tuple[str, Ask]]:
         """See `Peer`."""
-        for recall in (None, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.995):
+        for recall in (None, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.995):
             search = self.index.searcher(self.k, recall=recall)
             yield "exact" if recall is None else f"recall {recall}", lambda t, w, s=search: s(t, w)[0]
 
@@ -59,8 +59,8 @@ class LexiscopeByEffort(Lexiscope):
         """See `Peer`."""
         from lexiscope.index.effort import Effort
 
-        for cutoff in (0.02, 0.014, 0.01, 0.007, 0.005, 0.003):
-            for most in (2, 3, 4, 6, 10):
+        for cutoff in (0.02, 0.017, 0.014, 0.012, 0.01, 0.0085, 0.007, 0.005, 0.003):
+            for most in (2, 4, 6, 10, 16):
                 search = self.index.searcher(self.k, effort=Effort(cutoff, most))
                 yield f"cut-off {cutoff} most {most}", lambda t, w, s=search: s(t, w)[0]
 

@@ -7,9 +7,26 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lexiscope.index.vectors import Float32, Int32, Int64, Rows, UInt8, UInt16, UInt32
+from lexiscope.index.vectors import Float32, Int32, Int64, Offsets, Rows, UInt8, UInt16, UInt32
 
-__all__ = ["Best", "Forward", "Kept", "Postings", "Queries", "Scratch", "as_queries", "no_hits", "writable"]
+__all__ = [
+    "WINDOW",
+    "WINDOW_BITS",
+    "Best",
+    "Forward",
+    "Given",
+    "Kept",
+    "Postings",
+    "Queries",
+    "Scratch",
+    "as_queries",
+    "no_hits",
+    "writable",
+]
+
+
+WINDOW_BITS = 16
+WINDOW = 1 << WINDOW_BITS  # rows: a place among them fits two bytes
 
 
 class Queries(NamedTuple):
@@ -20,33 +37,41 @@ class Queries(NamedTuple):
     weights: Float32  # (query nnz,)
 
 
-class Postings(NamedTuple):
-    """T occurring terms in W windows of rows, with B buckets over nnz postings; see `postings`."""
+class Given(NamedTuple):
+    """Rows to be packed; row r has the terms from pointers[r] to pointers[r + 1]."""
 
-    terms: Int32  # (T,) ascending
-    tops: Float32  # (T,) the greatest weight of each term
-    lists: UInt32  # (T · W + 1,) the first bucket of each term in each window, term by term
-    starts: UInt32  # (B + 1,) the first posting of each bucket
-    bounds: Float32  # (B,) the greatest weight in each bucket; falling within a list
-    places: UInt16  # (nnz,) a row minus its window's first, ascending within a bucket
-
-
-class Forward(NamedTuple):
-    """The rows as they came in: row r has the terms from pointers[r] to pointers[r + 1]."""
-
-    ids: Int64  # (n,)
     pointers: Int64  # (n + 1,)
-    terms: UInt16 | Int32  # (nnz,) ascending within a row; two bytes where they suffice
+    terms: Int32  # (nnz,) ascending within a row
     weights: Float32 | UInt8  # (nnz,) as bytes, in units of the row's scale
     scales: Float32  # (n,), or (0,) where weights are float32
 
 
-class Scratch(NamedTuple):
-    """Memory of one thread. It comes as zeros and is left as zeros, but for `maxima`."""
+class Postings(NamedTuple):
+    """T occurring terms, the most frequent first, in W windows of rows; see `postings`."""
 
-    sums: UInt16  # (WINDOW,)
-    maxima: UInt16  # (WINDOW / BLOCK,)
-    dense: Float32  # (V,) the query
+    ranks: Int32  # (V,) the number of each term of the vocabulary among those that occur, or -1
+    tops: Float32  # (T,) the greatest weight of each term
+    lists: Offsets  # (T · W,) where the list of each term in each window begins, term by term
+    codes: UInt8  # the lists
+
+
+class Forward(NamedTuple):
+    """The rows, packed one after the other; see `rows`."""
+
+    ids: Int64  # (n,)
+    offsets: Offsets  # (n + 1,) where each row begins
+    codes: UInt8  # the rows
+    weights: UInt8 | Float32  # the same memory, by weights
+
+
+class Scratch(NamedTuple):
+    """Memory of one thread. Sums, positions and `found` but for its first place are zeros between queries."""
+
+    sums: UInt8 | UInt16  # (WINDOW,)
+    maxima: UInt8 | UInt16  # (WINDOW / BLOCK,)
+    pages: UInt8  # (WINDOW + 32,) of a bucket's rows
+    positions: UInt32  # (at least T,) one more than the place in the query of each term, by rank
+    found: Float32  # (at least the query's terms + 1,) what a row has of each
 
 
 class Kept(NamedTuple):

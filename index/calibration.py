@@ -17,17 +17,18 @@ import numpy as np
 from lexiscope.index.arrays import as_queries, no_hits
 from lexiscope.index.cores import over_cores
 from lexiscope.index.effort import COLUMNS, EXACT, HITS, TERMS, Effort
-from lexiscope.index.executor import QUERIES_A_TASK, scratch
+from lexiscope.index.executor import QUERIES_A_TASK, longest_of, scratch
 from lexiscope.index.segment import Segment
 from lexiscope.index.vectors import Float32, Int64, Rows, concatenate, frozen
 
 __all__ = ["FEWEST_ROWS", "calibrated"]
 
 FEWEST_ROWS = 10_000  # fewer are searched exactly in less time than a question takes to make
-RECALLS = (0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.995)
-CUTOFFS = (0.02, 0.014, 0.01, 0.007, 0.005, 0.003, 0.0015)
+RECALLS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.995)
+CUTOFFS = (0.025, 0.02, 0.017, 0.014, 0.012, 0.01, 0.0085, 0.007, 0.006, 0.005, 0.003, 0.0015)
 EXACT_CUTOFFS = (0.0, 0.001, 0.002)
-MOSTS = (2, 4, 8, 16)
+EXACT_HITS = 10  # what is quickest for so many is so for one and for a hundred, too
+MOSTS = (2, 4, 6, 10, 16)
 RESERVE = 0.25  # of what may be missed is kept back
 ANSWERS = 400  # hits that are looked at for each kind and class: 40 questions for the best ten
 FEWEST_QUESTIONS, MOST_QUESTIONS = 12, 48
@@ -49,12 +50,12 @@ def calibrated(segment: Segment, queries: Rows | None = None) -> Segment:
     """
     if len(segment) < FEWEST_ROWS:
         return segment
-    entries = [
-        entry
-        for number, most in enumerate(TERMS)
-        for hits in HITS
-        for entry in _entries(_kinds(segment, number, hits, queries), hits, most)
-    ]
+    entries = []
+    for number, most in enumerate(TERMS):
+        groups = {hits: _kinds(segment, number, hits, queries) for hits in HITS}
+        exact = min(_measure(groups[EXACT_HITS], Effort(cutoff, np.inf)) for cutoff in EXACT_CUTOFFS)
+        for hits in HITS:
+            entries += [(recall, hits, most, *effort) for recall, effort in _entries(groups[hits], exact)]
     efforts = np.array(entries, np.float32).reshape(-1, COLUMNS)
     return replace(segment, efforts=frozen(efforts.ravel(), np.float32))
 
@@ -104,17 +105,19 @@ class _Group:
         return float(found.sum() / max(1, self.wanted.sum())), cost
 
     def _ask(self, effort: Effort) -> tuple[Float32, float]:
-        from lexiscope.index.bucket_kernels import WINDOW
+        from lexiscope.index.arrays import WINDOW
         from lexiscope.index.kernels import search_postings
 
         segment, n, k = self.segment, len(self.queries.pointers) - 1, self.hits + self.skip
         best, everything = no_hits(n, k), frozen(np.empty(0), np.uint8)
         cutoffs, mosts = (np.full(n, value) for value in effort)
         works: list[Int64] = []
+        longest = longest_of(self.queries)
 
         def ask(first: int, last: int) -> None:
             work = np.zeros(2, np.int64)
-            parts = segment.postings, segment.forward, everything, scratch(segment), best, work
+            own = scratch(segment, longest)
+            parts = segment.postings, segment.forward, everything, *own, best, work
             search_postings(self.queries, first, last, cutoffs, mosts, *parts)
             works.append(work)
 
@@ -125,17 +128,16 @@ class _Group:
         return best.scores, fixed + float(read + a_row * rescored) / max(1, n)
 
 
-def _entries(groups: Sequence[_Group], hits: int, terms: float) -> Iterator[tuple[float, ...]]:
-    """The cheapest effort for every recall, and the cheapest that is exact."""
-    exact = [_measure(groups, Effort(cutoff, np.inf)) for cutoff in EXACT_CUTOFFS]
-    cost_of_all = min(exact)[0]
-    yield 1.0, hits, terms, *min(exact)[2]
+def _entries(groups: Sequence[_Group], exact: tuple[float, float, Effort]) -> Iterator[tuple[float, Effort]]:
+    """The cheapest effort for every recall, but where none that is enough is cheaper than exact search."""
+    cost_of_all = exact[0]
+    yield 1.0, exact[2]
     measured = list(_measured(groups, cost_of_all))
     for asked in RECALLS:
         enough = [one for one in measured if one[1] >= _reserved(asked)]
         if enough and min(enough)[0] < cost_of_all:
             close = [one for one in enough if one[0] <= (1 + _HARDLY) * min(enough)[0]]
-            yield asked, hits, terms, *max(close, key=lambda one: (one[1], -one[0]))[2]
+            yield asked, max(close, key=lambda one: (one[1], -one[0]))[2]
 
 
 def _measured(groups: Sequence[_Group], cost_of_all: float) -> Iterator[tuple[float, float, Effort]]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-__all__ = ["cores", "over_cores"]
+__all__ = ["cores", "each_over_cores", "over_cores"]
 
 
 def over_cores(task: Callable[[int, int], None], n: int, size: int) -> None:
@@ -26,6 +26,16 @@ def over_cores(task: Callable[[int, int], None], n: int, size: int) -> None:
         futures = [pool.submit(task, first, min(first + size, n)) for first in range(0, n, size)]
         for future in futures:
             future.result()
+
+
+def each_over_cores(task: Callable[[int], None], n: int) -> None:
+    """Run the task for each of 0 … n - 1, in as many threads as there are cores."""
+
+    def some(first: int, last: int) -> None:
+        for number in range(first, last):
+            task(number)
+
+    over_cores(some, n, 1)
 
 
 def cores() -> int:

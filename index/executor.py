@@ -62,13 +62,15 @@ def search(planned: Plan, queries: Queries, k: int, cutoffs: Float64, mosts: Flo
     compiled, n = kernels(), len(queries.pointers) - 1
     best = no_hits(n, k)
     segment, candidates, allowed = planned
+    longest = longest_of(queries)
 
     def answer(first: int, last: int) -> None:
-        own = scratch(segment)
+        own = scratch(segment, longest)
+        postings, forward = segment.postings, segment.forward
         if candidates is not None:
-            compiled.search_rows(queries, first, last, candidates, segment.forward, own.dense, best)
+            compiled.search_rows(queries, first, last, candidates, postings.ranks, forward, own[0], best)
             return
-        parts = segment.postings, segment.forward, allowed, own, best, np.zeros(2, np.int64)
+        parts = postings, forward, allowed, *own, best, np.zeros(2, np.int64)
         compiled.search_postings(queries, first, last, cutoffs, mosts, *parts)
 
     if n <= QUERIES_A_TASK:
@@ -86,20 +88,30 @@ def kernels() -> ModuleType:
     return kernels
 
 
-def scratch(segment: Segment) -> Scratch:
-    """Return this thread's memory for searching a segment; what one search left is used by the next."""
-    held: Scratch | None = getattr(_OF_THREAD, "held", None)
-    if held is None or len(held.dense) < segment.columns:
-        held = _OF_THREAD.held = _fresh(segment.columns)
+def longest_of(queries: Queries) -> int:
+    """How many terms the longest of the queries has."""
+    return int(np.diff(queries.pointers).max(initial=0))
+
+
+def scratch(segment: Segment, longest: int) -> tuple[Scratch, Scratch]:
+    """Return this thread's memory for a segment and a query of so many terms, for sums of 16 and of 8 bits.
+
+    What one search left is used by the next.
+    """
+    held: tuple[Scratch, Scratch] | None = getattr(_OF_THREAD, "held", None)
+    terms, most = len(segment.row_vocabulary), longest + 1
+    if held is None or len(held[0].positions) < terms or len(held[0].found) < most:
+        held = _OF_THREAD.held = _fresh(max(terms, 1), most)
     return held
 
 
-def _fresh(columns: int) -> Scratch:
-    from lexiscope.index.bucket_kernels import WINDOW
+def _fresh(terms: int, most: int) -> tuple[Scratch, Scratch]:
+    from lexiscope.index.arrays import WINDOW
     from lexiscope.index.read_kernels import BLOCK
 
-    sums, maxima = np.zeros(WINDOW, np.uint16), np.zeros(WINDOW // BLOCK, np.uint16)
-    return Scratch(sums, maxima, np.zeros(columns, np.float32))
+    shared = np.empty(WINDOW + 32, np.uint8), np.zeros(terms, np.uint32), np.zeros(most, np.float32)
+    fine = Scratch(np.zeros(WINDOW, np.uint16), np.zeros(WINDOW // BLOCK, np.uint16), *shared)
+    return fine, Scratch(np.zeros(WINDOW, np.uint8), np.zeros(WINDOW // BLOCK, np.uint8), *shared)
 
 
 def _mask(chosen: Int32, n: int) -> UInt8:

@@ -33,11 +33,8 @@ def document_frequencies(index: InvertedIndex, terms: npt.ArrayLike, only: Selec
 def _in_segment(part: LiveSegment, wanted: Int64, chosen: Int32 | None) -> Int64:
     segment = part.segment
     counts = np.zeros(len(wanted), np.int64)
-    if not len(segment.terms):
-        return counts
     live = np.zeros(len(segment), np.bool_)
     live[part.live_rows() if chosen is None else chosen] = True
-    places = np.minimum(np.searchsorted(segment.terms, wanted), len(segment.terms) - 1)
-    for number in np.flatnonzero(segment.terms[places] == wanted):
-        counts[number] = np.count_nonzero(live[segment.rows_with(int(places[number]))])
+    for number, term in enumerate(wanted.tolist()):
+        counts[number] = np.count_nonzero(live[segment.rows_with(term)])
     return counts

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numba
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
@@ -31,6 +32,25 @@ def jit(function: _Function) -> _Function:
     return compiled
 
 
+@jit
+def whole(number: int | np.integer) -> int:
+    """A whole number with 64 bits and a sign: numba makes a float of one with and one without a sign."""
+    return np.int64(number)  # type: ignore[return-value]
+
+
+def _item_bytes(context: Any, array: Any) -> Any:  # noqa: ANN401
+    """The bytes of one element: a constant, so that what depends on it costs nothing."""
+
+    def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401
+        return context.get_constant(types.intp, array.dtype.bitwidth // 8)
+
+    return types.intp(array), build
+
+
+#: `item_bytes(array)` in a kernel.
+item_bytes: Any = intrinsic(_item_bytes)
+
+
 def _prefetch(context: Any, array: Any, place: Any) -> Any:  # noqa: ANN401
     """Ask the processor for the cache line of an array's element that will be read soon; never fails."""
 
@@ -41,7 +61,7 @@ def _prefetch(context: Any, array: Any, place: Any) -> Any:  # noqa: ANN401
         of_llvm = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
         declare: Any = cgutils.get_or_insert_function
         function = declare(builder.module, of_llvm, "llvm.prefetch.p0")
-        builder.call(function, [address, number(0), number(3), number(1)])  # to read, keep, data
+        builder.call(function, [address, number(0), number(2), number(1)])  # to read, keep, data
         return context.get_dummy_value()
 
     return types.void(array, types.intp), build

@@ -9,11 +9,16 @@ import numpy as np
 
 from lexiscope.index.arrays import Kept, Postings, Scratch
 from lexiscope.index.jit import jit
-from lexiscope.index.read_kernels import BLOCK, GREATEST, blocks_of, clear, fetch, read_window, windows_of
+from lexiscope.index.read_kernels import BLOCK, blocks_of, clear, fetch, read_window, windows_of
 from lexiscope.index.vectors import Float64, Int64, UInt8
 
-BITS = 6  # of a bound, the last, that the histogram does not tell apart
-PARTS = (GREATEST >> BITS) + 1  # of the histogram
+PARTS = 1024  # of a histogram of bounds, at the most: of 16 bits the last six are not told apart
+
+
+@jit
+def bits_of(parts: int) -> int:
+    """The last bits of a bound that a histogram of so many parts does not tell apart."""
+    return 6 if parts == PARTS else 0
 
 
 @jit
@@ -23,16 +28,17 @@ def reached(histogram: Int64, wanted: int) -> int:
     for part in range(len(histogram) - 1, 0, -1):
         counted += histogram[part]
         if counted >= wanted:
-            return part << BITS
+            return part << bits_of(len(histogram))
     return 1
 
 
 @jit
 def count_bounds(kept: Kept, count: int) -> None:
     """Make the histogram that of the bounds kept."""
+    bits = bits_of(len(kept.histogram))
     kept.histogram[:] = 0
     for place in range(count):
-        kept.histogram[kept.bounds[place] >> BITS] += 1
+        kept.histogram[kept.bounds[place] >> bits] += 1
 
 
 @jit
@@ -43,12 +49,13 @@ def _leave_best(kept: Kept, count: int, wanted: int) -> tuple[int, int, int]:
         How many are left, a bound that all of them have, and the greatest that was dropped.
     """
     count_bounds(kept, count)
+    bits = bits_of(len(kept.histogram))
     least = reached(kept.histogram, wanted)
-    room = wanted - kept.histogram[(least >> BITS) + 1 :].sum()  # for those that hardly reach it
+    room = wanted - kept.histogram[(least >> bits) + 1 :].sum()  # for those that hardly reach it
     left, dropped = 0, 0
     for place in range(count):
         bound = kept.bounds[place]
-        hardly = bound >> BITS == least >> BITS
+        hardly = bound >> bits == least >> bits
         if bound >= least and (room > 0 or not hardly):
             kept.rows[left], kept.bounds[left] = kept.rows[place], bound
             left += 1
@@ -82,7 +89,7 @@ def _keep(
 
 @jit
 def collect(
-    slots: Int64,
+    ranks: Int64,
     factors: Float64,
     cutoff: float,
     wanted: int,
@@ -99,13 +106,13 @@ def collect(
         any window, and all postings read.
     """
     maxima = np.zeros_like(kept.histogram)  # of all blocks: in each a row has that bound
-    count, least, dropped, unread, read = 0, 1, 0, 0, 0
-    fetch(slots, postings, windows_of(n))
+    count, least, dropped, unread, read, bits = 0, 1, 0, 0, 0, bits_of(len(maxima))
+    fetch(ranks, postings, windows_of(n))
     for window in range(windows_of(n)):
-        base, rows, missing, some = read_window(slots, factors, cutoff, window, n, postings, allowed, scratch)
+        base, rows, missing, some = read_window(ranks, factors, cutoff, window, n, postings, allowed, scratch)
         unread, read = max(unread, missing), read + some
         for block in range(blocks_of(rows)):
-            maxima[scratch.maxima[block] >> BITS] += 1
+            maxima[scratch.maxima[block] >> bits] += 1
         least = max(least, reached(maxima, wanted))
         count, least, lost = _keep(base, rows, least, wanted, scratch, kept, count)
         dropped = max(dropped, lost)

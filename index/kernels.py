@@ -27,8 +27,17 @@ from lexiscope.index.arrays import Best, Forward, Kept, Postings, Queries, Scrat
 from lexiscope.index.heap import offer, sort
 from lexiscope.index.jit import jit
 from lexiscope.index.keep_kernels import PARTS, collect, count_bounds, reached
-from lexiscope.index.read_kernels import BLOCK, GREATEST, blocks_of, clear, plan, read_window, windows_of
-from lexiscope.index.score_kernels import WAITING, offer_all, rescore, score_row, threshold_of
+from lexiscope.index.read_kernels import BLOCK, blocks_of, clear, greatest, plan, read_window, windows_of
+from lexiscope.index.score_kernels import (
+    SLACK,
+    WAITING,
+    forget,
+    note,
+    offer_all,
+    rescore,
+    score_rows,
+    threshold_of,
+)
 from lexiscope.index.vectors import Float32, Float64, Int32, Int64, UInt8
 
 FEWEST = 10  # hits; for fewer as many rows are kept as for so many
@@ -56,46 +65,46 @@ def positive(weights: Float32) -> bool:
 
 @jit
 def _search_best(
-    terms: Int32,
+    planned: tuple[float, float, int, Int64, Float64],
     weights: Float32,
-    cutoff: float,
     wanted: int,
     postings: Postings,
     forward: Forward,
     allowed: UInt8,
     scratch: Scratch,
-    kept: Kept,
     scores: Float32,
     rows: Int64,
     work: Int64,
-) -> tuple[int, int, bool]:
+) -> tuple[int, float, bool]:
     """One query: keep the best bounds, rescore as many as there are hits, then all that could be better.
 
     Returns:
-        The heap's size, its threshold, and whether that proves that no other row is a hit.
+        The heap's size, what a row must score to enter it, and whether that proves that no other row does.
     """
-    scale, unread, slots, factors = plan(terms, weights, cutoff, postings)
-    n = len(forward.pointers) - 1
+    scale, cutoff, unread, ranks, factors = planned
+    n, most, room = len(forward.offsets) - 1, greatest(scratch.sums), max(ROOM, 2 * wanted)
+    parts = min(PARTS, most + 1)
+    kept = Kept(np.empty(room, np.int64), np.empty(room, np.uint16), np.empty(parts, np.int64))
     count, missed, missing, read = collect(
-        slots, factors, cutoff, wanted, n, postings, allowed, scratch, kept
+        ranks, factors, cutoff, wanted, n, postings, allowed, scratch, kept
     )
     unread += missing
     count_bounds(kept, count)
     cut = reached(kept.histogram, len(scores))
-    size, first = rescore(cut, GREATEST + 1, kept, count, forward, scratch.dense, scores, rows, 0)
+    size, first = rescore(cut, most + 1, kept, count, forward, weights, scratch, scores, rows, 0)
     least = max(1, threshold_of(scores, size, scale) - unread)
-    size, second = rescore(least, cut, kept, count, forward, scratch.dense, scores, rows, size)
+    size, second = rescore(least, cut, kept, count, forward, weights, scratch, scores, rows, size)
     work[0] += read
     work[1] += first + second
-    threshold = threshold_of(scores, size, scale)
-    return size, threshold, missed + unread < threshold
+    needed = float(scores[0]) if size == len(scores) else 0.0
+    return size, needed, missed + unread < threshold_of(scores, size, scale)
 
 
 @jit
 def _search_all(
     terms: Int32,
     weights: Float32,
-    least: int,
+    score: float,
     postings: Postings,
     forward: Forward,
     allowed: UInt8,
@@ -104,12 +113,12 @@ def _search_all(
     rows: Int64,
     work: Int64,
 ) -> int:
-    """One query: read everything, rescore every row with a bound of at least `least`; the heap's size."""
-    scale, _, slots, factors = plan(terms, weights, 0.0, postings)
-    n, size, waited = len(forward.pointers) - 1, 0, 0
+    """One query: read everything, rescore every row that could score as much; the heap's size."""
+    _, scale, _, _, ranks, factors = plan(terms, weights, 0.0, True, postings)
+    n, size, waited, least = len(forward.offsets) - 1, 0, 0, max(1, int(score * scale * (1.0 - SLACK)))
     waiting = np.empty(WAITING, np.int64)
     for window in range(windows_of(n)):
-        base, here, _, read = read_window(slots, factors, 0.0, window, n, postings, allowed, scratch)
+        base, here, _, read = read_window(ranks, factors, 0.0, window, n, postings, allowed, scratch)
         work[0] += read
         for block in range(blocks_of(here)):
             if scratch.maxima[block] >= least:
@@ -118,13 +127,13 @@ def _search_all(
                         waiting[waited] = base + row
                         waited += 1
                         if waited == WAITING:
-                            size = offer_all(waiting, waited, forward, scratch.dense, scores, rows, size)
+                            size = offer_all(waiting, waited, forward, weights, scratch, scores, rows, size)
                             least = max(least, threshold_of(scores, size, scale))
                             work[1] += waited
                             waited = 0
         clear(scratch.sums)
     work[1] += waited
-    return offer_all(waiting, waited, forward, scratch.dense, scores, rows, size)
+    return offer_all(waiting, waited, forward, weights, scratch, scores, rows, size)
 
 
 @jit
@@ -137,7 +146,8 @@ def search_postings(
     postings: Postings,
     forward: Forward,
     allowed: UInt8,
-    scratch: Scratch,
+    fine: Scratch,
+    coarse: Scratch,
     best: Best,
     work: Int64,
 ) -> None:
@@ -152,46 +162,48 @@ def search_postings(
         postings: Of the segment.
         forward: The rows of the segment.
         allowed: (n,) 1 where a row may be a hit, or (0,) when all may.
-        scratch: This thread's.
+        fine: This thread's, with sums of 16 bits.
+        coarse: The same memory, with sums of 8 bits.
         best: Out.
         work: (2,) counts up the postings read and the rows rescored.
     """
     for query in range(first, last):
         start, stop = queries.pointers[query], queries.pointers[query + 1]
         terms, weights = queries.terms[start:stop], queries.weights[start:stop]
-        for place in range(start, stop):
-            scratch.dense[queries.terms[place]] = queries.weights[place]
+        note(terms, postings.ranks, fine)
         scores, rows = best.scores[query], best.ids[query]
         exact, hits = np.isinf(mosts[query]), len(scores)
-        wanted = SURE * max(hits, SURE_HITS) if exact else int(mosts[query] * max(hits, FEWEST))
-        room = max(ROOM, 2 * wanted)
-        kept = Kept(np.empty(room, np.int64), np.empty(room, np.uint16), np.empty(PARTS, np.int64))
-        size, least, proven = _search_best(
-            terms,
-            weights,
-            cutoffs[query] * GREATEST,
-            max(wanted, hits),
-            postings,
-            forward,
-            allowed,
-            scratch,
-            kept,
-            scores,
-            rows,
-            work,
-        )
-        if exact and not proven:
-            size = _search_all(terms, weights, least, postings, forward, allowed, scratch, scores, rows, work)
+        wanted = max(hits, SURE * max(hits, SURE_HITS) if exact else int(mosts[query] * max(hits, FEWEST)))
+        sixteen, scale, cutoff, unread, ranks, factors = plan(terms, weights, cutoffs[query], exact, postings)
+        planned = scale, cutoff, unread, ranks, factors
+        if sixteen:
+            size, needed, proven = _search_best(
+                planned, weights, wanted, postings, forward, allowed, fine, scores, rows, work
+            )
+            if exact and not proven:
+                size = _search_all(
+                    terms, weights, needed, postings, forward, allowed, fine, scores, rows, work
+                )
+        else:
+            size, _, _ = _search_best(
+                planned, weights, wanted, postings, forward, allowed, coarse, scores, rows, work
+            )
+        forget(terms, postings.ranks, fine)
         sort(scores, rows, size)
         for place in range(size):
             rows[place] = forward.ids[rows[place]]
-        for place in range(start, stop):
-            scratch.dense[queries.terms[place]] = np.float32(0)
 
 
 @jit
 def search_rows(
-    queries: Queries, first: int, last: int, candidates: Int32, forward: Forward, dense: Float32, best: Best
+    queries: Queries,
+    first: int,
+    last: int,
+    candidates: Int32,
+    ranks: Int32,
+    forward: Forward,
+    scratch: Scratch,
+    best: Best,
 ) -> None:
     """Exact top-k of the queries first … last - 1 among a few candidate rows.
 
@@ -203,22 +215,22 @@ def search_rows(
         first: The first query to answer.
         last: The one after the last query to answer.
         candidates: Rows that may be hits.
+        ranks: (V,) of the terms.
         forward: The rows of the segment.
-        dense: (V,) this thread's; comes and leaves as zeros.
+        scratch: This thread's.
         best: Out.
     """
     for query in range(first, last):
         start, stop = queries.pointers[query], queries.pointers[query + 1]
-        for place in range(start, stop):
-            dense[queries.terms[place]] = queries.weights[place]
+        terms, weights = queries.terms[start:stop], queries.weights[start:stop]
+        note(terms, ranks, scratch)
         scores, rows = best.scores[query], best.ids[query]
-        size = 0
-        for row in candidates:
-            score = score_row(row, forward, dense)
-            if score > 0:
-                size = offer(scores, rows, size, score, row)
+        size, found = 0, np.empty(len(candidates), np.float32)
+        score_rows(candidates, len(candidates), forward, weights, scratch, found)
+        for number in range(len(candidates)):
+            if found[number] > 0:
+                size = offer(scores, rows, size, found[number], candidates[number])
         sort(scores, rows, size)
         for place in range(size):
             rows[place] = forward.ids[rows[place]]
-        for place in range(start, stop):
-            dense[queries.terms[place]] = np.float32(0)
+        forget(terms, ranks, scratch)

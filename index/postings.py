@@ -2,66 +2,76 @@
 
 Rows are cut into windows of 65,536. The rows of a term in a window are sorted into buckets by weight, the
 heaviest bucket first, rows ascending inside it. Of the weights only each bucket's greatest is kept: a bound,
-close enough that a dozen candidates hold the best ten, whose exact weights are read from the rows. So a
-posting takes two bytes: a row's place in its window. (Impact order: Anh, de Kretser & Moffat, SIGIR 2001.
-Windows: SINDI, 2025.)
+close enough that a dozen candidates hold the best ten, whose exact weights are read from the rows. How lists
+are packed: `bucket_kernels`. (Impact order: Anh, de Kretser & Moffat, SIGIR 2001. Windows: SINDI, 2025.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
-from lexiscope.index.arrays import Forward, Postings
-from lexiscope.index.cores import over_cores
+from lexiscope.index.arrays import WINDOW, Given, Postings
+from lexiscope.index.cores import each_over_cores
+from lexiscope.index.packing import Terms, offsets
+from lexiscope.index.vectors import Int64, Offsets, UInt8
 
+SHORT = 8  # rows in a bucket of a list with fewer levels than there can be, on average
+_BELOW = 1 - 1e-6  # so that the greatest weight is in the last level, too
 _LEAST = np.float32(1e-36)  # the number of levels by this is still a float32
 
 
-def make_postings(forward: Forward) -> Postings:
-    """Sort rows into buckets: passes that count, and one that fills; all postings are never sorted.
+class Lists(NamedTuple):
+    """T occurring terms in W windows."""
 
-    Windows are independent of one another, so that all cores share them. Beside the result it takes memory
-    for three numbers a term, window and level, however many postings there are.
+    begins: Offsets  # (T · W,) where each list begins, term by term
+    codes: UInt8
+
+
+def windows_of(n: int) -> int:
+    """How many windows n rows take."""
+    return max(1, -(-n // WINDOW))
+
+
+def make_lists(given: Given, terms: Terms) -> Lists:
+    """Sort rows into buckets: a pass that counts, and one that fills; all postings are never sorted.
+
+    Windows are independent of one another, so that all cores share them. Beside the result a window in work
+    takes memory for its own postings.
 
     Args:
-        forward: the rows.
+        given: The rows.
+        terms: Those that occur.
     """
-    from lexiscope.index.bucket_kernels import LEVELS, WINDOW, count_levels, count_terms, fill_buckets
+    from lexiscope.index.bucket_kernels import LEVELS, count_levels, fill_buckets, pack_lists
 
-    width = int(forward.terms.max()) + 1 if len(forward.terms) else 0
-    holders, greatest = np.zeros(width, np.int64), np.zeros(width, np.float32)
-    count_terms(forward, holders, greatest)
-    terms = np.flatnonzero(holders)
-    slots, factors = np.zeros(width, np.int32), np.zeros(width, np.float32)
-    slots[terms] = np.arange(len(terms))
-    factors[terms] = LEVELS / np.maximum(greatest[terms], _LEAST)
-    n = len(forward.pointers) - 1
-    windows = max(1, -(-n // WINDOW))
+    n, width = len(given.pointers) - 1, len(terms.tops)
+    windows = windows_of(n)
+    levels = np.clip(terms.holders / (windows * SHORT), 1, LEVELS)
+    factors = (levels * _BELOW / np.maximum(terms.tops, _LEAST)).astype(np.float32)
+    begins = np.empty((windows, width), np.int64)
+    packed: list[UInt8] = [np.empty(0, np.uint8)] * windows
 
-    def of_each(work: Callable[[int, int, int], None]) -> None:
-        def some(first: int, last: int) -> None:
-            for window in range(first, last):
-                work(window, window * WINDOW, min((window + 1) * WINDOW, n))
+    def pack(window: int) -> None:
+        first, last = window * WINDOW, min((window + 1) * WINDOW, n)
+        counts, bounds = np.zeros(width * LEVELS, np.uint32), np.zeros(width * LEVELS, np.float32)
+        count_levels(given, first, last, terms.ranks, factors, counts)
+        ends = np.cumsum(counts, dtype=np.uint32) - counts
+        places = np.empty(given.pointers[last] - given.pointers[first], np.uint16)
+        fill_buckets(given, first, last, terms.ranks, factors, ends, places, bounds)
+        codes = np.empty(width + 3 * np.count_nonzero(counts) + 2 * len(places), np.uint8)
+        used = pack_lists(counts, bounds, terms.tops, places, codes, begins[window])
+        packed[window] = codes[:used].copy()
 
-        over_cores(some, windows, 1)
+    each_over_cores(pack, windows)
+    begins += np.cumsum([0, *map(len, packed[:-1])])[:, None]
+    return Lists(offsets(begins.T.ravel()), np.concatenate(packed))
 
-    shape = windows, len(terms), LEVELS
-    counts = np.zeros((windows, len(terms) * LEVELS), np.uint32)
-    of_each(lambda w, first, last: count_levels(forward, first, last, slots, factors, counts[w]))
-    by_term = np.ascontiguousarray(counts.reshape(shape).transpose(1, 0, 2))
-    used = by_term > 0
-    firsts = np.cumsum(by_term, dtype=np.uint32).reshape(used.shape) - by_term  # fewer than 2³² weights
-    ends = firsts.transpose(1, 0, 2).copy().reshape(counts.shape)
-    places = np.empty(len(forward.terms), np.uint16)
-    greatest_of = np.zeros(counts.shape, np.float32)
-    of_each(
-        lambda w, first, last: fill_buckets(
-            forward, first, last, slots, factors, ends[w], places, greatest_of[w]
-        )
-    )
-    bounds = greatest_of.reshape(shape).transpose(1, 0, 2)[used]
-    lists = np.concatenate([[0], np.cumsum(used.sum(axis=2).ravel())]).astype(np.uint32)
-    starts = np.append(firsts[used], np.uint32(len(places)))
-    return Postings(terms.astype(np.int32), greatest[terms], lists, starts, bounds, places)
+
+def rows_of(postings: Postings, rank: int, n: int) -> Int64:
+    """Return the rows among n that have a term, in no order."""
+    from lexiscope.index.read_kernels import rows_of_term
+
+    rows, pages = np.empty(n, np.int64), np.empty(WINDOW + 32, np.uint8)
+    return rows[: rows_of_term(postings, rank, windows_of(n), pages, rows)]

@@ -1,4 +1,4 @@
-"""Numba kernels that read a window's postings, the heaviest first, into sums of 16 bits for each of its rows.
+"""Numba kernels that read a window's postings, the heaviest first, into a sum for each of its rows.
 
 See `lexiscope.index.kernels` for what the sums are good for.
 """
@@ -7,40 +7,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from lexiscope.index.arrays import Postings, Scratch
-from lexiscope.index.bucket_kernels import WINDOW, WINDOW_BITS
-from lexiscope.index.jit import jit, prefetch
-from lexiscope.index.vectors import Float32, Float64, Int32, Int64, UInt8, UInt16
+from lexiscope.index.arrays import WINDOW, WINDOW_BITS, Postings, Scratch
+from lexiscope.index.bucket_kernels import LEVELS, PAGED, STEPS, unpack_pages
+from lexiscope.index.jit import item_bytes, jit, prefetch, whole
+from lexiscope.index.vectors import Float32, Float64, Int32, Int64, Offsets, UInt8, UInt16
 
 BLOCK = 64  # bounds that share a maximum
-GREATEST = 65_535  # bound
-PIECE = 1024  # sums cleared at a time
-LINE = 32  # two-byte numbers in a cache line
-FETCHED = 3  # cache lines of a list that are fetched ahead; the processor guesses the others
-HEADS = 16  # cache lines of a term's buckets that are fetched ahead
-
-
-@jit
-def _locate(query_terms: Int32, terms: Int32) -> Int64:
-    """The number of each query term among the terms that occur, -1 where no row has it.
-
-    Terms ascend, each once: the term t is at place t, or before it by at most the number of terms missing.
-    """
-    slots = np.empty(len(query_terms), np.int64)
-    n = len(terms)
-    missing = int(terms[n - 1]) + 1 - n if n > 0 else 0
-    for position in range(len(query_terms)):
-        term = int(query_terms[position])
-        low, high = max(0, term - missing), min(term + 1, n)
-        while low < high:
-            middle = (low + high) >> 1
-            if terms[middle] < term:
-                low = middle + 1
-            else:
-                high = middle
-        found = low < n and terms[low] == term
-        slots[position] = low if found else -1
-    return slots
+MOST_COARSE = 64  # terms read into sums of 8 bits: rounding up takes one of 255 for each
+PIECE = 4096  # sums cleared at a time
+LINE = 64  # bytes in a cache line
+FETCHED = 4  # cache lines of a list that are fetched ahead; the processor guesses the others
 
 
 @jit
@@ -56,96 +32,162 @@ def blocks_of(rows: int) -> int:
 
 
 @jit
-def _buckets(postings: Postings, slot: int, window: int, windows: int) -> tuple[int, int]:
-    """The first and the one after the last bucket of a term in a window."""
-    number = slot * windows + window
-    if number + 1 >= len(postings.lists):
-        return 0, 0
-    return int(postings.lists[number]), min(int(postings.lists[number + 1]), len(postings.bounds))
+def greatest(sums: UInt8 | UInt16) -> int:
+    """The greatest sum that fits."""
+    return 255 if item_bytes(sums) == 1 else 65_535
 
 
 @jit
 def plan(
-    query_terms: Int32, query_weights: Float32, cutoff: float, postings: Postings
-) -> tuple[float, int, Int64, Float64]:
+    query_terms: Int32, query_weights: Float32, cutoff: float, exact: bool, postings: Postings
+) -> tuple[bool, float, float, int, Int64, Float64]:
     """What of a query is read.
 
+    Args:
+        query_terms: (terms,).
+        query_weights: (terms,).
+        cutoff: the part of the sum of all terms' greatest products that a product has to reach.
+        exact: whether the answer is to be.
+        postings: of the segment.
+
     Returns:
-        s: the sum of all terms' greatest products, each rounded up, fits 16 bits; 0 without products. Then
-        what the terms of which nothing is read could add to a row; the numbers of the others; s times their
-        weights.
+        Whether sums are to have 16 bits. s: the sum of the greatest products of the terms that are read, each
+        rounded up, fits; 0 without any. The cut-off in units of s. What the terms of which nothing is read
+        could add to a row. The ranks of the others, and s times their weights.
     """
-    slots, factors = _locate(query_terms, postings.terms), query_weights.astype(np.float64)
-    total, kept, unread = 0.0, 0, 0
-    for position in range(len(slots)):
-        if 0 <= slots[position] < len(postings.tops):
-            total += factors[position] * float(postings.tops[slots[position]])
-    scale = max(1, GREATEST - len(slots)) / total if total > 0.0 else 0.0
-    for position in range(len(slots)):
-        if 0 <= slots[position] < len(postings.tops):
-            factor = factors[position] * scale
-            product = factor * float(postings.tops[slots[position]])
-            if product < cutoff:
-                unread += min(int(product) + 1, GREATEST)
-            else:
-                slots[kept], factors[kept] = slots[position], factor
-                kept += 1
-    return scale, unread, slots[:kept], factors[:kept]
+    ranks, factors = np.empty(len(query_terms), np.int64), np.empty(len(query_terms), np.float64)
+    products, found, kept = np.empty(len(query_terms), np.float64), 0, 0
+    for position in range(len(query_terms)):
+        rank = postings.ranks[query_terms[position]] if query_terms[position] < len(postings.ranks) else -1
+        if 0 <= rank < len(postings.tops):
+            ranks[found], factors[found] = rank, query_weights[position]
+            products[found] = factors[found] * float(postings.tops[rank])
+            found += 1
+    least, read, unread = cutoff * products[:found].sum(), 0.0, 0.0
+    for number in range(found):
+        if products[number] >= least:
+            ranks[kept], factors[kept] = ranks[number], factors[number]
+            read, kept = read + products[number], kept + 1
+        else:
+            unread += products[number]
+    fine = exact or kept > MOST_COARSE
+    scale = max(1, (65_535 if fine else 255) - kept) / read if read > 0.0 else 0.0
+    return fine, scale, least * scale, int(np.ceil(unread * scale)), ranks[:kept], factors[:kept] * scale
 
 
 @jit
-def fetch(slots: Int64, postings: Postings, windows: int) -> None:
+def fetch(ranks: Int64, postings: Postings, windows: int) -> None:
     """Have the memory of all terms on its way at once, in place of waiting for each in turn."""
-    for slot in slots:
-        prefetch(postings.lists, slot * windows)
-    for slot in slots:
-        first, _ = _buckets(postings, slot, 0, windows)
-        _, last = _buckets(postings, slot, windows - 1, windows)
-        for bucket in range(first, min(last, first + HEADS * LINE // 2), LINE // 2):
-            prefetch(postings.bounds, bucket)
-            prefetch(postings.starts, bucket)
-    _fetch_window(slots, postings, 0, windows)
+    for rank in ranks:
+        prefetch(postings.lists, rank * windows)
+        prefetch(postings.tops, rank)
+    _fetch_window(ranks, postings, 0, windows)
 
 
 @jit
-def _fetch_window(slots: Int64, postings: Postings, window: int, windows: int) -> None:
-    """The same for the postings of one window, while the one before it is read."""
-    for slot in slots:
-        first, last = _buckets(postings, slot, window, windows)
-        if first < last:
-            for line in range(FETCHED):
-                prefetch(postings.places, np.int64(postings.starts[first]) + line * LINE)
+def _fetch_window(ranks: Int64, postings: Postings, window: int, windows: int) -> None:
+    """The same for the lists of one window, while the one before it is read."""
+    lists, codes = postings.lists, postings.codes
+    for rank in ranks:
+        begin = _begin(lists, codes, rank * windows + window)
+        for line in range(FETCHED):
+            prefetch(codes, begin + line * LINE)
+
+
+@jit
+def _begin(lists: Offsets, codes: UInt8, number: int) -> int:
+    """Where the list of that number begins."""
+    begin = whole(lists[number]) if number < len(lists) else 0
+    return min(max(begin, 0), len(codes))
+
+
+@jit
+def open_list(lists: Offsets, codes: UInt8, number: int) -> tuple[int, int, int]:
+    """How many buckets a list has, where their bounds begin, and where the first bucket does.
+
+    Whatever the bytes say, bounds and sizes lie within them.
+    """
+    begin, limit = _begin(lists, codes, number), len(codes)
+    if begin >= limit:
+        return 0, limit, limit
+    count = min(whole(codes[begin]), LEVELS, (limit - begin - 1) // 3)
+    return count, begin + 1, begin + 1 + 3 * count
+
+
+@jit
+def size_at(codes: UInt8, at: int) -> int:
+    """How many rows the bucket has whose size is written at some place."""
+    return (whole(codes[at]) | whole(codes[at + 1]) << 8) + 1
+
+
+@jit
+def open_bucket(codes: UInt8, at: int, size: int, pages: UInt8) -> tuple[bool, int]:
+    """Have the pages of a bucket at hand.
+
+    Returns:
+        Whether they were unpacked to `pages`, or are to be read in the codes, after the lows; where the next
+        bucket begins, or -1 where this one is cut off.
+    """
+    if size < PAGED:
+        return False, at + 2 * size if at + 2 * size <= len(codes) else -1
+    return True, unpack_pages(codes, at + size, size, pages) if at + size <= len(codes) else -1
+
+
+@jit
+def _add(
+    impact: int, size: int, codes: UInt8, at: int, pages: UInt8, pages_at: int, sums: UInt8 | UInt16
+) -> None:
+    """Add an impact to the sum of each row of a bucket."""
+    lows, highs = np.uint64(at), np.uint64(pages_at)  # unsigned: no test for places below 0
+    for number in range(np.uint64(size)):
+        place = np.uint64(pages[highs + number]) << np.uint64(8) | np.uint64(codes[lows + number])
+        sums[place] += impact
 
 
 @jit
 def _read(
-    slots: Int64, factors: Float64, cutoff: float, postings: Postings, window: int, windows: int, sums: UInt16
+    ranks: Int64,
+    factors: Float64,
+    cutoff: float,
+    postings: Postings,
+    window: int,
+    windows: int,
+    pages: UInt8,
+    sums: UInt8 | UInt16,
 ) -> tuple[int, int]:
     """Add the products of at least `cutoff` to a window's sums.
+
+    Arrays are taken out of their tuple before the loop: numba counts references each time one is.
 
     Returns:
         The most that the other products could add to a row, and how many postings were read.
     """
-    unread, read = 0, 0
-    limit = len(postings.places)
-    for position in range(len(slots)):
-        first, last = _buckets(postings, slots[position], window, windows)
-        for bucket in range(first, last):
-            product = factors[position] * float(postings.bounds[bucket])
-            impact = min(int(product) + 1, GREATEST)
+    unread, read, most = 0, 0, greatest(sums)
+    lists, codes, tops = postings.lists, postings.codes, postings.tops
+    for position in range(len(ranks)):
+        rank = ranks[position]
+        count, bounds, at = open_list(lists, codes, rank * windows + window)
+        unit = factors[position] * float(tops[rank]) / STEPS
+        for bucket in range(count):
+            product = unit * float(codes[bounds + bucket])
+            impact = min(int(product) + 1, most)
             if product < cutoff:
                 unread += impact
                 break
-            begin = min(int(postings.starts[bucket]), limit)
-            end = min(int(postings.starts[bucket + 1]), limit)
-            for place in range(np.uint64(begin), np.uint64(end)):  # unsigned: no test for places below 0
-                sums[postings.places[place]] += np.uint16(impact)
-            read += end - begin
+            size = size_at(codes, bounds + count + 2 * bucket)
+            unpacked, end = open_bucket(codes, at, size, pages)
+            if end < 0:
+                break
+            if unpacked:
+                _add(impact, size, codes, at, pages, 0, sums)
+            else:
+                _add(impact, size, codes, at, codes, at + size, sums)
+            read, at = read + size, end
     return unread, read
 
 
 @jit
-def _strike(allowed: UInt8, sums: UInt16) -> None:
+def _strike(allowed: UInt8, sums: UInt8 | UInt16) -> None:
     """Set the sums of the rows to nothing that may not be hits; without a mask all may."""
     for row in range(len(allowed)):
         if allowed[row] == 0:
@@ -153,17 +195,17 @@ def _strike(allowed: UInt8, sums: UInt16) -> None:
 
 
 @jit
-def _set_maxima(sums: UInt16, maxima: UInt16) -> None:
+def _set_maxima(sums: UInt8 | UInt16, maxima: UInt8 | UInt16) -> None:
     """The greatest bound of every block. A fixed count and no branch, so that it becomes vector code."""
     for block in range(len(maxima)):
-        greatest = np.uint16(0)
+        most = sums.dtype.type(0)
         for row in range(block * BLOCK, block * BLOCK + BLOCK):
-            greatest = max(greatest, sums[row])
-        maxima[block] = greatest
+            most = max(most, sums[row])
+        maxima[block] = most
 
 
 @jit
-def clear(sums: UInt16) -> None:
+def clear(sums: UInt8 | UInt16) -> None:
     """Set all sums to nothing, a piece at a time: a large memset is slower."""
     for first in range(0, len(sums), PIECE):
         sums[first : first + PIECE] = 0
@@ -171,7 +213,7 @@ def clear(sums: UInt16) -> None:
 
 @jit
 def read_window(
-    slots: Int64,
+    ranks: Int64,
     factors: Float64,
     cutoff: float,
     window: int,
@@ -188,8 +230,27 @@ def read_window(
     windows, base = windows_of(n), window << WINDOW_BITS
     rows = min(WINDOW, n - base)
     if window + 1 < windows:
-        _fetch_window(slots, postings, window + 1, windows)
-    unread, read = _read(slots, factors, cutoff, postings, window, windows, scratch.sums)
+        _fetch_window(ranks, postings, window + 1, windows)
+    unread, read = _read(ranks, factors, cutoff, postings, window, windows, scratch.pages, scratch.sums)
     _strike(allowed[base : base + WINDOW], scratch.sums)
     _set_maxima(scratch.sums, scratch.maxima[: blocks_of(rows)])
     return base, rows, unread, read
+
+
+@jit
+def rows_of_term(postings: Postings, rank: int, windows: int, pages: UInt8, rows: Int64) -> int:
+    """Write the rows that have a term, window by window; how many. As many as fit are written."""
+    found, codes = 0, postings.codes
+    for window in range(windows):
+        count, bounds, at = open_list(postings.lists, codes, rank * windows + window)
+        for bucket in range(count):
+            size = size_at(codes, bounds + count + 2 * bucket)
+            unpacked, end = open_bucket(codes, at, size, pages)
+            if end < 0:
+                break
+            for number in range(min(size, len(rows) - found)):
+                page = pages[number] if unpacked else codes[at + size + number]
+                rows[found] = window << WINDOW_BITS | whole(page) << 8 | whole(codes[at + number])
+                found += 1
+            at = end
+    return found

@@ -18,26 +18,14 @@ import numpy.typing as npt
 from lexiscope.errors import DamagedIndex, InvalidValue
 from lexiscope.index.arrays import Forward, Postings
 from lexiscope.index.effort import COLUMNS, Effort, cheapest
-from lexiscope.index.postings import make_postings
-from lexiscope.index.quantised import as_bytes, as_floats
-from lexiscope.index.vectors import (
-    Float32,
-    Int32,
-    Int64,
-    Rows,
-    UInt8,
-    UInt16,
-    UInt32,
-    concatenate,
-    frozen,
-    gather,
-)
+from lexiscope.index.packing import forward_of, given_rows, occurring, pack, ranks_of, unpack
+from lexiscope.index.postings import make_lists, rows_of, windows_of
+from lexiscope.index.vectors import Float32, Int32, Int64, Offsets, Rows, UInt8, concatenate, frozen
 
 Weights: TypeAlias = Literal["float32", "uint8"]
 
 MAX_ROWS = np.iinfo(np.int32).max  # rows are named in 32 bits
 MAX_WEIGHTS = np.iinfo(np.uint32).max
-NARROW = 1 << 16  # terms that fit two bytes
 _NO_MASK: UInt8 = frozen(np.empty(0), np.uint8)
 
 
@@ -49,64 +37,44 @@ class Segment:
     """
 
     ids: Int64  # (n,) ascending and unique: the smaller row is the smaller id, which settles ties
-    row_pointers: Int64  # (n + 1,)
-    row_terms: UInt16 | Int32  # (nnz,) two bytes each where the vocabulary allows it
-    row_weights: Float32 | UInt8  # (nnz,)
-    row_scales: Float32  # (n,) of weights in bytes; (0,) otherwise
-    terms: Int32  # (T,) ascending
+    row_vocabulary: Int32  # (T,) the terms that occur, the most frequent first
+    row_offsets: Offsets  # (n + 1,)
+    row_codes: UInt8
+    row_width: UInt8  # (1,) bytes of a weight
     term_tops: Float32  # (T,)
-    bucket_lists: UInt32  # (T · windows + 1,)
-    bucket_starts: UInt32  # (B + 1,)
-    bucket_bounds: Float32  # (B,)
-    posting_places: UInt16  # (nnz,)
+    posting_lists: Offsets  # (T · windows,)
+    posting_codes: UInt8
     efforts: Float32  # (5 m,) of m measured efforts, see `effort`
     columns: int  # terms in the vocabulary
+    nnz: int  # weights stored, those of deleted rows included
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @property
-    def nnz(self) -> int:
-        """Weights stored, those of deleted rows included."""
-        return len(self.row_terms)
-
-    @property
     def weights(self) -> Weights:
         """How weights are stored."""
-        return "uint8" if self.row_weights.dtype == np.uint8 else "float32"
+        return "uint8" if self.row_width[0] == 1 else "float32"
 
     @cached_property
     def postings(self) -> Postings:
         """What the kernels read by term."""
-        return Postings(
-            self.terms,
-            self.term_tops,
-            self.bucket_lists,
-            self.bucket_starts,
-            self.bucket_bounds,
-            self.posting_places,
-        )
+        ranks = frozen(ranks_of(self.row_vocabulary, self.columns), np.int32)
+        return Postings(ranks, self.term_tops, self.posting_lists, self.posting_codes)
 
     @cached_property
     def forward(self) -> Forward:
         """What the kernels read by row."""
-        return Forward(self.ids, self.row_pointers, self.row_terms, self.row_weights, self.row_scales)
+        return forward_of(self.ids, self.row_offsets, self.row_codes, self.row_width)
 
     def take(self, rows: npt.NDArray[np.integer]) -> Rows:
         """Return copies of the rows at these places, in that order, with float32 weights."""
-        pointers, places = gather(self.row_pointers, rows)
-        weights = self.row_weights[places].astype(np.float32, copy=False)
-        if len(self.row_scales):
-            weights = as_floats(weights, self.row_scales[rows], pointers)
-        return Rows(pointers, self.row_terms[places].astype(np.int32), weights, self.columns)
+        return unpack(self.forward, rows.astype(np.int64, copy=False), self.row_vocabulary, self.columns)
 
-    def rows_with(self, slot: int) -> Int64:
-        """Return the rows that have the term of this number among those that occur, in no order."""
-        windows = (len(self.bucket_lists) - 1) // len(self.terms)
-        buckets = self.bucket_lists[slot * windows : (slot + 1) * windows + 1].astype(np.int64)
-        edges = self.bucket_starts[buckets].astype(np.int64)
-        places = self.posting_places[edges[0] : edges[-1]].astype(np.int64)
-        return places + np.repeat(np.arange(windows) * NARROW, np.diff(edges))
+    def rows_with(self, term: int) -> Int64:
+        """Return the rows that have a term, in no order."""
+        rank = int(self.postings.ranks[term])
+        return np.empty(0, np.int64) if rank < 0 else rows_of(self.postings, rank, len(self))
 
     def efforts_for(self, recall: float | None, k: int, terms: Int64) -> list[Effort]:
         """The cheapest efforts for a recall of k hits of questions with so many terms, see `effort`."""
@@ -129,17 +97,15 @@ class Segment:
         Raises:
             DamagedIndex: The arrays do not belong together.
         """
-        lists = len(self.bucket_lists) - 1
+        n, terms = len(self.ids), len(self.row_vocabulary)
         whole = (
-            len(self.row_pointers) == len(self.ids) + 1
-            and len(self.row_terms) == len(self.row_weights) == self.row_pointers[-1]
-            and len(self.row_scales) == (len(self.ids) if self.weights == "uint8" else 0)
-            and lists == len(self.terms) * max(1, -(-len(self.ids) // NARROW))
-            and len(self.term_tops) == len(self.terms)
-            and len(self.bucket_starts) == len(self.bucket_bounds) + 1
-            and self.bucket_lists[-1] == len(self.bucket_bounds)
-            and len(self.posting_places) == len(self.row_terms) == self.bucket_starts[-1]
-            and self.row_pointers[0] == self.bucket_lists[0] == self.bucket_starts[0] == 0
+            len(self.row_offsets) == n + 1
+            and self.row_offsets[0] == 0
+            and self.row_offsets[-1] == len(self.row_codes)
+            and self.row_width.tolist() in ([1], [4])
+            and len(self.term_tops) == terms
+            and (not terms or 0 <= self.row_vocabulary.min() <= self.row_vocabulary.max() < self.columns)
+            and len(self.posting_lists) == terms * windows_of(n)
             and len(self.efforts) % COLUMNS == 0
         )
         if not whole:
@@ -149,16 +115,13 @@ class Segment:
 #: Files of a segment, with the types that they may have.
 ARRAYS: dict[str, tuple[type[np.generic], ...]] = {
     "ids": (np.int64,),
-    "row_pointers": (np.int64,),
-    "row_terms": (np.uint16, np.int32),
-    "row_weights": (np.float32, np.uint8),
-    "row_scales": (np.float32,),
-    "terms": (np.int32,),
+    "row_vocabulary": (np.int32,),
+    "row_offsets": (np.uint32, np.int64),
+    "row_codes": (np.uint8,),
+    "row_width": (np.uint8,),
     "term_tops": (np.float32,),
-    "bucket_lists": (np.uint32,),
-    "bucket_starts": (np.uint32,),
-    "bucket_bounds": (np.float32,),
-    "posting_places": (np.uint16,),
+    "posting_lists": (np.uint32, np.int64),
+    "posting_codes": (np.uint8,),
     "efforts": (np.float32,),
 }
 
@@ -175,39 +138,21 @@ def build_segment(ids: Int64, rows: Rows, weights: Weights = "float32") -> Segme
         InvalidValue: Ids are negative or repeated, or there are more than 2³¹ - 1 rows or 2³² - 1 weights.
     """
     ids, rows = _in_order(ids, rows)
-    forward = _forward(ids, rows, weights)
-    postings = make_postings(forward)
+    given = given_rows(rows, weights == "uint8")
+    terms = occurring(given, rows.columns)
+    packed, lists = pack(given, terms), make_lists(given, terms)
     return Segment(
-        ids=forward.ids,
-        row_pointers=forward.pointers,
-        row_terms=forward.terms,
-        row_weights=forward.weights,
-        row_scales=forward.scales,
-        terms=frozen(postings.terms, np.int32),
-        term_tops=frozen(postings.tops, np.float32),
-        bucket_lists=frozen(postings.lists, np.uint32),
-        bucket_starts=frozen(postings.starts, np.uint32),
-        bucket_bounds=frozen(postings.bounds, np.float32),
-        posting_places=frozen(postings.places, np.uint16),
+        ids=frozen(ids.copy(), np.int64),
+        row_vocabulary=frozen(terms.vocabulary, np.int32),
+        row_offsets=frozen(packed.offsets, packed.offsets.dtype.type),
+        row_codes=frozen(packed.codes, np.uint8),
+        row_width=frozen(np.array([1 if weights == "uint8" else 4]), np.uint8),
+        term_tops=frozen(terms.tops, np.float32),
+        posting_lists=frozen(lists.begins, lists.begins.dtype.type),
+        posting_codes=frozen(lists.codes, np.uint8),
         efforts=frozen(np.empty(0), np.float32),
         columns=rows.columns,
-    )
-
-
-def _forward(ids: Int64, rows: Rows, weights: Weights) -> Forward:
-    """Copy rows, out of reach of whoever passed them in, as compactly as they are stored."""
-    terms = rows.terms.astype(np.uint16 if rows.columns <= NARROW else np.int32)
-    codes: UInt8 | Float32
-    if weights == "uint8":
-        codes, scales = as_bytes(rows)
-    else:
-        codes, scales = rows.weights.copy(), np.empty(0, np.float32)
-    return Forward(
-        frozen(ids.copy(), np.int64),
-        frozen(rows.pointers.copy(), np.int64),
-        frozen(terms, terms.dtype.type),
-        frozen(codes, codes.dtype.type),
-        frozen(scales, np.float32),
+        nnz=len(rows.terms),
     )
 
 

@@ -1,7 +1,7 @@
 """Between manifest and memory: opens and writes the segments of a folder, and sweeps what is left over.
 
 FOLDER/manifest.json
-FOLDER/segments/<number>/{ids,row_*,term*,bucket_*,posting_*,efforts}.npy    written once
+FOLDER/segments/<number>/{ids,row_*,term_*,posting_*,efforts}.npy    written once
 FOLDER/segments/<number>/deleted-<generation>.npy                          rows marked as deleted
 """
 
@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -31,7 +32,8 @@ from lexiscope.index.files import (
 from lexiscope.index.inverted import InvertedIndex
 from lexiscope.index.lock import LOCK, writer_lock
 from lexiscope.index.manifest import Manifest, SegmentEntry
-from lexiscope.index.segment import ARRAYS, LiveSegment, Segment, build_segment
+from lexiscope.index.packing import forward_of, unpack
+from lexiscope.index.segment import ARRAYS, LiveSegment, Segment, Weights, build_segment
 from lexiscope.index.vectors import Int32, Int64, Rows, check_rows
 
 SEGMENTS = "segments"
@@ -116,15 +118,23 @@ def open_rows(folder: Path, entry: SegmentEntry, columns: int) -> tuple[Int64, R
         DamagedIndex: A file is missing, or they do not belong together.
     """
     place = folder / SEGMENTS / str(entry.number)
-    ids, rows = _rows(place, columns)
-    return ids, rows, _open_marks(place, entry, len(ids))
+    if "row_codes.npy" not in entry.files:
+        ids, rows, _ = _old_rows(place, columns)
+        return ids, rows, _open_marks(place, entry, len(ids))
+    arrays: list[Any] = [open_array(place / f"{name}.npy", ARRAYS[name]) for name in _ROWS]
+    ids, vocabulary, offsets, codes, width = arrays
+    if len(offsets) != len(ids) + 1 or width.tolist() not in ([1], [4]):
+        raise damaged(place, "holds arrays that do not belong together")
+    forward = forward_of(ids, offsets, codes, width)
+    rows = unpack(forward, np.arange(len(ids)), vocabulary, columns)
+    return np.array(ids), rows, _open_marks(place, entry, len(ids))
 
 
 def _open_segment(place: Path, entry: SegmentEntry, columns: int) -> Segment:
-    if "term_tops.npy" not in entry.files:  # formats 1 and 2 stored other postings
-        return build_segment(*_rows(place, columns))
+    if "row_codes.npy" not in entry.files:
+        return build_segment(*_old_rows(place, columns))
     arrays = {name: open_array(place / f"{name}.npy", dtypes) for name, dtypes in ARRAYS.items()}
-    segment = Segment(**arrays, columns=columns)  # type: ignore[arg-type]
+    segment = Segment(**arrays, columns=columns, nnz=entry.weights)  # type: ignore[arg-type]
     try:
         segment.check()
     except DamagedIndex as error:
@@ -132,15 +142,28 @@ def _open_segment(place: Path, entry: SegmentEntry, columns: int) -> Segment:
     return segment
 
 
-def _rows(place: Path, columns: int) -> tuple[Int64, Rows]:
-    """The ids and rows of a segment, in memory."""
-    names = "ids", "row_pointers", "row_terms", "row_weights"
-    ids, pointers, terms, weights = (np.array(open_array(place / f"{n}.npy", ARRAYS[n])) for n in names)
+#: Files with the rows.
+_ROWS = "ids", "row_vocabulary", "row_offsets", "row_codes", "row_width"
+#: Files with the rows of formats 1 to 3, and the types that they may have.
+_OLD: dict[str, tuple[type[np.generic], ...]] = {
+    "ids": (np.int64,),
+    "row_pointers": (np.int64,),
+    "row_terms": (np.uint16, np.int32),
+    "row_weights": (np.float32, np.uint8),
+}
+
+
+def _old_rows(place: Path, columns: int) -> tuple[Int64, Rows, Weights]:
+    """The ids and rows of a segment as formats 1 to 3 stored them, and how their weights were."""
+    ids, pointers, terms, weights = (
+        np.array(open_array(place / f"{name}.npy", dtypes)) for name, dtypes in _OLD.items()
+    )
+    kind: Weights = "float32"
     if weights.dtype == np.uint8:
-        units = open_array(place / "row_scales.npy", ARRAYS["row_scales"])
-        weights = weights * np.repeat(units, np.diff(pointers))
+        kind = "uint8"
+        weights = weights * np.repeat(open_array(place / "row_scales.npy", (np.float32,)), np.diff(pointers))
     try:
-        return ids, check_rows(csr_array((weights, terms, pointers), shape=(len(ids), columns)))
+        return ids, check_rows(csr_array((weights, terms, pointers), shape=(len(ids), columns))), kind
     except (LexiscopeError, ValueError) as error:
         raise damaged(place, "holds arrays that do not belong together") from error
 

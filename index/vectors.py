@@ -23,6 +23,7 @@ Float64: TypeAlias = npt.NDArray[np.float64]
 UInt8: TypeAlias = npt.NDArray[np.uint8]
 UInt16: TypeAlias = npt.NDArray[np.uint16]
 UInt32: TypeAlias = npt.NDArray[np.uint32]
+Offsets: TypeAlias = UInt32 | Int64  # four bytes each where they suffice
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,7 @@ def test_an_index_made_with_another_vocabulary(library, run, files, tmp_path, mo
 @pytest.mark.parametrize("harm", ["altered", "cut", "gone"])
 def test_a_damaged_segment(library, run, files, harm):
     folder = library.collection.folder
-    file = next(folder.rglob("posting_places.npy"))
+    file = next(folder.rglob("posting_codes.npy"))
     data = bytearray(file.read_bytes())
     data[-1] ^= 0xFF
     if harm == "gone":
@@ -152,7 +152,7 @@ def test_a_damaged_segment(library, run, files, harm):
     else:
         file.write_bytes(data if harm == "altered" else data[:-4])
     for command in (["search", folder, "dog"], ["index", files, "--out", folder]):
-        assert "posting_places.npy" in one_line(run(*command))
+        assert "posting_codes.npy" in one_line(run(*command))
 
 
 def test_a_full_disk_keeps_what_was_there(library, run, files, monkeypatch):
@@ -287,13 +287,13 @@ def test_check_says_what_is_wrong_and_mends_it(library, run):
     folder = library.collection.folder
     assert run("check", folder).stdout.strip().endswith(": whole")
     assert json.loads(run("check", folder, "--json").stdout) == {"problems": [], "repaired": False}
-    file = next(folder.rglob("bucket_bounds.npy"))
+    file = next(folder.rglob("posting_lists.npy"))
     file.write_bytes(file.read_bytes()[:-1])
     damaged = run("check", folder)
     assert "--repair" in one_line(damaged)
-    assert "bucket_bounds.npy" in damaged.stderr
+    assert "posting_lists.npy" in damaged.stderr
     mended = json.loads(run("check", folder, "--repair", "--json").stdout)
     assert mended["repaired"] and mended["lost"] == 0 < mended["kept"]
-    next(folder.rglob("row_weights.npy")).unlink()
+    next(folder.rglob("row_codes.npy")).unlink()
     assert "0 documents kept" in run("check", folder, "--repair").stdout
     assert run("check", folder).exit_code == 0

@@ -100,7 +100,7 @@ def test_a_missing_segment(folder: Path) -> None:
 def test_an_index_without_documents(tmp_path: Path, helpers) -> None:
     InvertedIndex.build(helpers.rows(20)).save(tmp_path / "saved")
     assert problems(tmp_path / "saved") == []
-    damage(next((tmp_path / "saved").rglob("posting_places.npy")))
+    damage(next((tmp_path / "saved").rglob("posting_codes.npy")))
     assert repair(tmp_path / "saved").kept == 20
     found = InvertedIndex.load(tmp_path / "saved").search(helpers.rows(2))
     np.testing.assert_array_equal(found[1], InvertedIndex.build(helpers.rows(20)).search(helpers.rows(2))[1])
@@ -123,7 +123,7 @@ def test_what_cannot_be_mended_says_so(folder: Path, tmp_path: Path) -> None:
 
 
 def test_an_index_that_lost_everything_is_an_empty_one(folder: Path, helpers) -> None:
-    for path in folder.rglob("row_weights.npy"):
+    for path in folder.rglob("row_codes.npy"):
         path.unlink()
     assert (repair(folder).kept, repair(folder).changed) == (0, False)
     with Collection.open(folder) as opened:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_array, csr_array
 
 from lexiscope.errors import InvalidValue, LexiscopeError, UnknownDocument, VocabularyMismatch
-from lexiscope.index import InvertedIndex, bucket_kernels, cores, executor, kernels
+from lexiscope.index import InvertedIndex, arrays, cores, executor, kernels
 from lexiscope.index.arrays import as_queries, no_hits
 from lexiscope.index.brute_force import search_brute_force
 from lexiscope.index.effort import EXACT
@@ -99,13 +99,13 @@ def test_both_kernels_give_the_same_bits(rows: csr_array, queries: csr_array, ch
     cutoffs, shares = (np.full(len(asked), value) for value in EXACT)
     one = no_hits(len(asked), 7) if planned is None else executor.search(planned, query, 7, cutoffs, shares)
     other = no_hits(len(asked), 7)
-    dense = np.zeros(COLUMNS, np.float32)
-    kernels.search_rows(query, 0, len(asked), some, segment.forward, dense, other)
+    own = executor.scratch(segment, executor.longest_of(query))[0]
+    kernels.search_rows(query, 0, len(asked), some, segment.postings.ranks, segment.forward, own, other)
     same(one, other)
 
 
 def test_more_rows_than_a_window(helpers) -> None:
-    n = 2 * bucket_kernels.WINDOW + 77
+    n = 2 * arrays.WINDOW + 77
     rng = np.random.default_rng(5)
     terms = np.sort(rng.choice(30, (n, 2)), axis=1).ravel()
     values = rng.choice(np.array([0.5, 1.0, 1.5], np.float32), 2 * n)
