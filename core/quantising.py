@@ -1,7 +1,7 @@
 """Weights as bytes, one scale for all: w ≈ scale · code, codes from 1 to 255.
 
 One scale keeps scores comparable: q · d ≈ scale · Σ q_t code_t, so an engine that knows whole numbers only
-ranks as ours does, up to rounding. No word is lost: what rounds to nothing becomes 1. (`index/quantised.py`
+ranks as ours does, up to rounding. No word is lost: what rounds to nothing becomes 1. (`index/row_kernels.py`
 rounds every row by itself, which is finer, but has a scale a row.)
 """
 

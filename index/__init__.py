@@ -4,7 +4,7 @@
     arrays     what the kernels take
     kernels    search, in numba, arrays in and arrays out    (loaded by the first build or search)
     postings   weights sorted into buckets of impact; bucket_kernels: in numba
-    quantised  weights as bytes
+    packing    rows packed into bytes, and back; row_kernels: in numba
     effort     how hard a search tries; calibration: how hard it must for a recall
     executor   kernels over a segment, over all cores
     segment    an immutable block of rows: postings by term, forward rows, ids
