@@ -51,9 +51,9 @@ def plan(
         postings: of the segment.
 
     Returns:
-        Whether sums are to have 16 bits. s: the sum of the greatest products of the terms that are read, each
-        rounded up, fits; 0 without any. The cut-off in units of s. What the terms of which nothing is read
-        could add to a row. The ranks of the others, and s times their weights.
+        Whether sums are to have 16 bits. s: the sum of the greatest products of the terms that are read, or
+        of all where none is, fits with each rounded up; 0 without any. The cut-off in units of s. What the
+        terms of which nothing is read could add to a row. The ranks of the others, and s times their weights.
     """
     ranks, factors = np.empty(len(query_terms), np.int64), np.empty(len(query_terms), np.float64)
     products, found, kept = np.empty(len(query_terms), np.float64), 0, 0
@@ -71,7 +71,8 @@ def plan(
         else:
             unread += products[number]
     fine = exact or kept > MOST_COARSE
-    scale = max(1, (65_535 if fine else 255) - kept) / read if read > 0.0 else 0.0
+    whole_sum = read if kept > 0 else unread  # where nothing is read all that is missed still counts
+    scale = max(1, (65_535 if fine else 255) - kept) / whole_sum if whole_sum > 0.0 else 0.0
     return fine, scale, least * scale, int(np.ceil(unread * scale)), ranks[:kept], factors[:kept] * scale
 
 

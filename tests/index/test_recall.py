@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
@@ -100,6 +100,7 @@ def test_efforts_are_stored_and_chosen(index: InvertedIndex, tmp_path) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.floats(0, 1), st.integers(1, 30), st.integers(0, 10**6))
+@example(1.0, 1, 0)  # no term is read
 def test_any_cutoff_is_exact_where_an_exact_answer_is_asked(cutoff: float, k: int, seed: int) -> None:
     chance = np.random.default_rng(seed)
     n = int(chance.integers(1, 300))
