@@ -1,5 +1,6 @@
 """Tiny models, made here in the hub's own formats and loaded the way real ones are."""
 
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -7,7 +8,12 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach for the network
-os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / "lexiscope-numba"))
+
+# Kernels are compiled into one another, and numba looks at the age of the outermost one's file alone: a cache
+# for each state of all of them.
+_KERNELS = sorted((Path(__file__).parents[1] / "index").glob("*.py"))
+_STATE = hashlib.sha256(b"".join(path.read_bytes() for path in _KERNELS)).hexdigest()[:12]
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"lexiscope-numba-{_STATE}"))
 
 SENTENCES = [
     "a dog runs on the beach",
