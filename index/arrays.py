@@ -21,12 +21,18 @@ __all__ = [
     "Scratch",
     "as_queries",
     "no_hits",
+    "windows_of",
     "writable",
 ]
 
 
 WINDOW_BITS = 16
 WINDOW = 1 << WINDOW_BITS  # rows: a place among them fits two bytes
+
+
+def windows_of(n: int) -> int:
+    """How many windows n rows take."""
+    return max(1, -(-n // WINDOW))
 
 
 class Queries(NamedTuple):
@@ -56,7 +62,7 @@ class Postings(NamedTuple):
 
 
 class Forward(NamedTuple):
-    """The rows, packed one after the other; see `rows`."""
+    """The rows, packed one after the other; see `row_kernels`."""
 
     ids: Int64  # (n,)
     offsets: Offsets  # (n + 1,) where each row begins

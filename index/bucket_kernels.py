@@ -18,7 +18,7 @@ import numpy as np
 
 from lexiscope.index.arrays import Given
 from lexiscope.index.jit import jit, whole
-from lexiscope.index.row_kernels import weight_at
+from lexiscope.index.row_kernels import weight_at, write
 from lexiscope.index.vectors import Float32, Int32, Int64, UInt8, UInt16, UInt32
 
 LEVELS = 16  # even parts of a term's greatest weight
@@ -148,8 +148,7 @@ def pack_lists(
             size = whole(counts[bucket])
             if size == 0:
                 continue
-            codes[sizes_at], codes[sizes_at + 1] = (size - 1) & 255, (size - 1) >> 8
-            sizes_at += 2
+            sizes_at = write(size - 1, 2, codes, sizes_at)
             for place in range(size):
                 codes[at + place] = places[first + place] & 255
             at += size

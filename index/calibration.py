@@ -14,10 +14,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from lexiscope.index.arrays import as_queries, no_hits
+from lexiscope.index.arrays import as_queries, no_hits, windows_of
 from lexiscope.index.cores import over_cores
 from lexiscope.index.effort import COLUMNS, EXACT, HITS, TERMS, Effort
-from lexiscope.index.executor import QUERIES_A_TASK, longest_of, scratch
+from lexiscope.index.executor import QUERIES_A_TASK, scratch
 from lexiscope.index.segment import Segment
 from lexiscope.index.vectors import Float32, Int64, Rows, concatenate, frozen
 
@@ -105,18 +105,16 @@ class _Group:
         return float(found.sum() / max(1, self.wanted.sum())), cost
 
     def _ask(self, effort: Effort) -> tuple[Float32, float]:
-        from lexiscope.index.arrays import WINDOW
         from lexiscope.index.kernels import search_postings
 
         segment, n, k = self.segment, len(self.queries.pointers) - 1, self.hits + self.skip
         best, everything = no_hits(n, k), frozen(np.empty(0), np.uint8)
         cutoffs, mosts = (np.full(n, value) for value in effort)
         works: list[Int64] = []
-        longest = longest_of(self.queries)
 
         def ask(first: int, last: int) -> None:
             work = np.zeros(2, np.int64)
-            own = scratch(segment, longest)
+            own = scratch(segment, int(self.queries.pointers[last] - self.queries.pointers[first]))
             parts = segment.postings, segment.forward, everything, *own, best, work
             search_postings(self.queries, first, last, cutoffs, mosts, *parts)
             works.append(work)
@@ -124,7 +122,7 @@ class _Group:
         over_cores(ask, n, QUERIES_A_TASK)
         read, rescored = np.sum(works, axis=0)
         a_row = _ROW + 3 * segment.nnz / len(segment)
-        fixed = _ASK + _WINDOW * -(-len(segment) // WINDOW)
+        fixed = _ASK + _WINDOW * windows_of(len(segment))
         return best.scores, fixed + float(read + a_row * rescored) / max(1, n)
 
 

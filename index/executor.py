@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lexiscope.index.arrays import Best, Queries, Scratch, no_hits
+from lexiscope.index.arrays import WINDOW, Best, Queries, Scratch, no_hits
 from lexiscope.index.cores import over_cores
 from lexiscope.index.segment import LiveSegment, Segment
 from lexiscope.index.vectors import Float32, Float64, Int32, Int64, UInt8, frozen
@@ -62,10 +62,9 @@ def search(planned: Plan, queries: Queries, k: int, cutoffs: Float64, mosts: Flo
     compiled, n = kernels(), len(queries.pointers) - 1
     best = no_hits(n, k)
     segment, candidates, allowed = planned
-    longest = longest_of(queries)
 
     def answer(first: int, last: int) -> None:
-        own = scratch(segment, longest)
+        own = scratch(segment, int(queries.pointers[last] - queries.pointers[first]))
         postings, forward = segment.postings, segment.forward
         if candidates is not None:
             compiled.search_rows(queries, first, last, candidates, postings.ranks, forward, own[0], best)
@@ -88,13 +87,12 @@ def kernels() -> ModuleType:
     return kernels
 
 
-def longest_of(queries: Queries) -> int:
-    """How many terms the longest of the queries has."""
-    return int(np.diff(queries.pointers).max(initial=0))
-
-
 def scratch(segment: Segment, longest: int) -> tuple[Scratch, Scratch]:
-    """Return this thread's memory for a segment and a query of so many terms, for sums of 16 and of 8 bits.
+    """Return this thread's memory for a segment, for sums of 16 and of 8 bits.
+
+    Args:
+        segment: Where to search.
+        longest: Terms that a query has at most; those of all of them together are a bound that costs nothing.
 
     What one search left is used by the next.
     """
@@ -106,7 +104,6 @@ def scratch(segment: Segment, longest: int) -> tuple[Scratch, Scratch]:
 
 
 def _fresh(terms: int, most: int) -> tuple[Scratch, Scratch]:
-    from lexiscope.index.arrays import WINDOW
     from lexiscope.index.read_kernels import BLOCK
 
     shared = np.empty(WINDOW + 32, np.uint8), np.zeros(terms, np.uint32), np.zeros(most, np.float32)

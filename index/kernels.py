@@ -31,7 +31,6 @@ from lexiscope.index.read_kernels import BLOCK, blocks_of, clear, greatest, plan
 from lexiscope.index.score_kernels import (
     SLACK,
     WAITING,
-    forget,
     note,
     offer_all,
     rescore,
@@ -170,7 +169,7 @@ def search_postings(
     for query in range(first, last):
         start, stop = queries.pointers[query], queries.pointers[query + 1]
         terms, weights = queries.terms[start:stop], queries.weights[start:stop]
-        note(terms, postings.ranks, fine)
+        note(terms, postings.ranks, fine.positions, False)
         scores, rows = best.scores[query], best.ids[query]
         exact, hits = np.isinf(mosts[query]), len(scores)
         wanted = max(hits, SURE * max(hits, SURE_HITS) if exact else int(mosts[query] * max(hits, FEWEST)))
@@ -188,7 +187,7 @@ def search_postings(
             size, _, _ = _search_best(
                 planned, weights, wanted, postings, forward, allowed, coarse, scores, rows, work
             )
-        forget(terms, postings.ranks, fine)
+        note(terms, postings.ranks, fine.positions, True)
         sort(scores, rows, size)
         for place in range(size):
             rows[place] = forward.ids[rows[place]]
@@ -223,7 +222,7 @@ def search_rows(
     for query in range(first, last):
         start, stop = queries.pointers[query], queries.pointers[query + 1]
         terms, weights = queries.terms[start:stop], queries.weights[start:stop]
-        note(terms, ranks, scratch)
+        note(terms, ranks, scratch.positions, False)
         scores, rows = best.scores[query], best.ids[query]
         size, found = 0, np.empty(len(candidates), np.float32)
         score_rows(candidates, len(candidates), forward, weights, scratch, found)
@@ -233,4 +232,4 @@ def search_rows(
         sort(scores, rows, size)
         for place in range(size):
             rows[place] = forward.ids[rows[place]]
-        forget(terms, ranks, scratch)
+        note(terms, ranks, scratch.positions, True)

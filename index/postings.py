@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lexiscope.index.arrays import WINDOW, Given, Postings
+from lexiscope.index.arrays import WINDOW, Given, Postings, windows_of
 from lexiscope.index.cores import each_over_cores
 from lexiscope.index.packing import Terms, offsets
 from lexiscope.index.vectors import Int64, Offsets, UInt8
@@ -27,11 +27,6 @@ class Lists(NamedTuple):
 
     begins: Offsets  # (T · W,) where each list begins, term by term
     codes: UInt8
-
-
-def windows_of(n: int) -> int:
-    """How many windows n rows take."""
-    return max(1, -(-n // WINDOW))
 
 
 def make_lists(given: Given, terms: Terms) -> Lists:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from lexiscope.index.arrays import WINDOW, WINDOW_BITS, Postings, Scratch
+from lexiscope.index.arrays import windows_of as _windows_of
 from lexiscope.index.bucket_kernels import LEVELS, PAGED, STEPS, unpack_pages
 from lexiscope.index.jit import item_bytes, jit, prefetch, whole
+from lexiscope.index.row_kernels import two_bytes
 from lexiscope.index.vectors import Float32, Float64, Int32, Int64, Offsets, UInt8, UInt16
 
 BLOCK = 64  # bounds that share a maximum
@@ -19,10 +21,7 @@ LINE = 64  # bytes in a cache line
 FETCHED = 4  # cache lines of a list that are fetched ahead; the processor guesses the others
 
 
-@jit
-def windows_of(n: int) -> int:
-    """How many windows n rows take."""
-    return max(1, (n + WINDOW - 1) >> WINDOW_BITS)
+windows_of = jit(_windows_of)
 
 
 @jit
@@ -35,6 +34,12 @@ def blocks_of(rows: int) -> int:
 def greatest(sums: UInt8 | UInt16) -> int:
     """The greatest sum that fits."""
     return 255 if item_bytes(sums) == 1 else 65_535
+
+
+@jit
+def rank_of(term: int, ranks: Int32) -> int:
+    """The rank of a term, or -1."""
+    return ranks[term] if term < len(ranks) else -1
 
 
 @jit
@@ -58,7 +63,7 @@ def plan(
     ranks, factors = np.empty(len(query_terms), np.int64), np.empty(len(query_terms), np.float64)
     products, found, kept = np.empty(len(query_terms), np.float64), 0, 0
     for position in range(len(query_terms)):
-        rank = postings.ranks[query_terms[position]] if query_terms[position] < len(postings.ranks) else -1
+        rank = rank_of(query_terms[position], postings.ranks)
         if 0 <= rank < len(postings.tops):
             ranks[found], factors[found] = rank, query_weights[position]
             products[found] = factors[found] * float(postings.tops[rank])
@@ -118,7 +123,7 @@ def open_list(lists: Offsets, codes: UInt8, number: int) -> tuple[int, int, int]
 @jit
 def size_at(codes: UInt8, at: int) -> int:
     """How many rows the bucket has whose size is written at some place."""
-    return (whole(codes[at]) | whole(codes[at + 1]) << 8) + 1
+    return whole(two_bytes(codes, np.uint64(at))) + 1
 
 
 @jit

@@ -55,7 +55,7 @@ def weight_at(given: Given, row: int, place: int) -> np.float32:
 
 
 @jit
-def _two(codes: UInt8, at: np.uint64) -> np.uint64:
+def two_bytes(codes: UInt8, at: np.uint64) -> np.uint64:
     """The number of two bytes."""
     return np.uint64(codes[at]) | np.uint64(codes[at + np.uint64(1)]) << np.uint64(8)
 
@@ -63,11 +63,11 @@ def _two(codes: UInt8, at: np.uint64) -> np.uint64:
 @jit
 def four_bytes(codes: UInt8, at: np.uint64) -> np.uint64:
     """The number of four bytes."""
-    return _two(codes, at) | _two(codes, at + np.uint64(2)) << np.uint64(16)
+    return two_bytes(codes, at) | two_bytes(codes, at + np.uint64(2)) << np.uint64(16)
 
 
 @jit
-def _write(number: int, width: int, codes: UInt8, at: int) -> int:
+def write(number: int, width: int, codes: UInt8, at: int) -> int:
     """Write a number's bytes, the lowest first; where they end."""
     for byte in range(width):
         codes[at + byte] = (number >> (8 * byte)) & 255
@@ -98,7 +98,6 @@ def _pack_ranks(order: Int64, codes: UInt8, at: int) -> int:
     middle = _coded(order, near, TWELVE_BITS) - near
     codes[at], codes[at + 1] = near, middle
     at, highs = at + 2, at + 2 + near + middle
-    codes[highs : highs + (middle + 1) // 2] = 0
     before = 0
     for number in range(near + middle):
         gap = (order[number] >> 32) - before
@@ -108,7 +107,7 @@ def _pack_ranks(order: Int64, codes: UInt8, at: int) -> int:
             codes[highs + (number - near) // 2] |= gap >> 8 << 4 * ((number - near) & 1)
     at = highs + (middle + 1) // 2
     for number in range(near + middle, len(order)):
-        at = _write(order[number] >> 32, 4, codes, at)
+        at = write(order[number] >> 32, 4, codes, at)
     return at
 
 
@@ -136,10 +135,10 @@ def pack_rows(given: Given, first: int, last: int, ranks: Int32, codes: UInt8, e
             order[place - begin] = whole(ranks[given.terms[place]]) << 32 | (place - begin)
         order.sort()
         if each == 1:
-            at = _write(whole(np.float32(given.scales[row]).view(np.uint32)), 4, codes, at)
+            at = write(whole(np.float32(given.scales[row]).view(np.uint32)), 4, codes, at)
         at = -(-_pack_ranks(order, codes, at) // each) * each
         for number in range(len(order)):
-            at = _write(_bits(given, begin + (order[number] & 0xFFFFFFFF)), each, codes, at)
+            at = write(_bits(given, begin + (order[number] & 0xFFFFFFFF)), each, codes, at)
         ends[row - first] = at
     return at
 

@@ -7,7 +7,7 @@ import numpy as np
 from lexiscope.index.arrays import Forward, Kept, Scratch
 from lexiscope.index.heap import offer
 from lexiscope.index.jit import item_bytes, jit, prefetch, whole
-from lexiscope.index.read_kernels import LINE
+from lexiscope.index.read_kernels import LINE, rank_of
 from lexiscope.index.row_kernels import four_bytes, gaps_end, middle_gap, span, unit, weights_at
 from lexiscope.index.vectors import Float32, Int32, Int64, Offsets, UInt8, UInt32
 
@@ -17,21 +17,12 @@ SLACK = 1e-5  # by which a float32 sum of products may be off
 
 
 @jit
-def note(terms: Int32, ranks: Int32, scratch: Scratch) -> None:
-    """Have each term of a query that occurs point to its place there."""
+def note(terms: Int32, ranks: Int32, positions: UInt32, forget: bool) -> None:
+    """Have each term of a query that occurs point to its place there, or take that back."""
     for place in range(len(terms)):
-        rank = ranks[terms[place]] if terms[place] < len(ranks) else -1
-        if 0 <= rank < len(scratch.positions):
-            scratch.positions[rank] = place + 1
-
-
-@jit
-def forget(terms: Int32, ranks: Int32, scratch: Scratch) -> None:
-    """Take back what `note` did."""
-    for place in range(len(terms)):
-        rank = ranks[terms[place]] if terms[place] < len(ranks) else -1
-        if 0 <= rank < len(scratch.positions):
-            scratch.positions[rank] = 0
+        rank = rank_of(terms[place], ranks)
+        if 0 <= rank < len(positions):
+            positions[rank] = 0 if forget else place + 1
 
 
 @jit

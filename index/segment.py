@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lexiscope.errors import DamagedIndex, InvalidValue
-from lexiscope.index.arrays import Forward, Postings
+from lexiscope.index.arrays import Forward, Postings, windows_of
 from lexiscope.index.effort import COLUMNS, Effort, cheapest
 from lexiscope.index.packing import forward_of, given_rows, occurring, pack, ranks_of, unpack
-from lexiscope.index.postings import make_lists, rows_of, windows_of
+from lexiscope.index.postings import make_lists, rows_of
 from lexiscope.index.vectors import Float32, Int32, Int64, Offsets, Rows, UInt8, concatenate, frozen
 
 Weights: TypeAlias = Literal["float32", "uint8"]
@@ -72,8 +72,8 @@ class Segment:
         return unpack(self.forward, rows.astype(np.int64, copy=False), self.row_vocabulary, self.columns)
 
     def rows_with(self, term: int) -> Int64:
-        """Return the rows that have a term, in no order."""
-        rank = int(self.postings.ranks[term])
+        """Return the rows that have a term, in no order; none where the vocabulary has no such term."""
+        rank = int(self.postings.ranks[term]) if 0 <= term < self.columns else -1
         return np.empty(0, np.int64) if rank < 0 else rows_of(self.postings, rank, len(self))
 
     def efforts_for(self, recall: float | None, k: int, terms: Int64) -> list[Effort]:

@@ -118,7 +118,7 @@ def open_rows(folder: Path, entry: SegmentEntry, columns: int) -> tuple[Int64, R
         DamagedIndex: A file is missing, or they do not belong together.
     """
     place = folder / SEGMENTS / str(entry.number)
-    if "row_codes.npy" not in entry.files:
+    if _is_old(entry):
         ids, rows, _ = _old_rows(place, columns)
         return ids, rows, _open_marks(place, entry, len(ids))
     arrays: list[Any] = [open_array(place / f"{name}.npy", ARRAYS[name]) for name in _ROWS]
@@ -131,7 +131,7 @@ def open_rows(folder: Path, entry: SegmentEntry, columns: int) -> tuple[Int64, R
 
 
 def _open_segment(place: Path, entry: SegmentEntry, columns: int) -> Segment:
-    if "row_codes.npy" not in entry.files:
+    if _is_old(entry):
         return build_segment(*_old_rows(place, columns))
     arrays = {name: open_array(place / f"{name}.npy", dtypes) for name, dtypes in ARRAYS.items()}
     segment = Segment(**arrays, columns=columns, nnz=entry.weights)  # type: ignore[arg-type]
@@ -151,6 +151,11 @@ _OLD: dict[str, tuple[type[np.generic], ...]] = {
     "row_terms": (np.uint16, np.int32),
     "row_weights": (np.float32, np.uint8),
 }
+
+
+def _is_old(entry: SegmentEntry) -> bool:
+    """Whether a segment is of one of the formats 1 to 3."""
+    return "row_codes.npy" not in entry.files
 
 
 def _old_rows(place: Path, columns: int) -> tuple[Int64, Rows, Weights]:

@@ -14,7 +14,6 @@ import pytest
 from lexiscope.errors import DamagedIndex, IndexFolderError, LexiscopeError
 from lexiscope.index import Collection, InvertedIndex, snapshot
 from lexiscope.index.files import write_array
-from lexiscope.index.manifest import FORMAT_VERSION
 from lexiscope.index.packing import given_rows
 from lexiscope.index.segment import ARRAYS, LiveSegment, build_segment
 
@@ -165,12 +164,8 @@ def test_a_broken_manifest(folder: Path) -> None:
 
 def test_a_manifest_of_a_newer_version(folder: Path) -> None:
     path = folder / "manifest.json"
-    path.write_text(
-        json.dumps(json.loads(path.read_text()) | {"format_version": FORMAT_VERSION + 1, "something": "new"})
-    )
-    with pytest.raises(
-        IndexFolderError, match=f"version {FORMAT_VERSION + 1}, newer than {FORMAT_VERSION}: upgrade"
-    ):
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 5, "something": "new"}))
+    with pytest.raises(IndexFolderError, match="version 5, newer than 4: upgrade"):
         Collection.open(folder)
 
 

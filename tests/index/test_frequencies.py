@@ -15,6 +15,7 @@ def test_frequencies_of_terms():
     index = InvertedIndex.build(csr_array(ROWS))
     assert document_frequencies(index, [0, 1, 2, 3]).tolist() == [2, 1, 2, 0]
     assert document_frequencies(index, []).tolist() == []
+    assert document_frequencies(index, [-1, 2, 4]).tolist() == [0, 2, 0]  # no row has what is no term
 
 
 def test_only_chosen_and_live_rows_count():
