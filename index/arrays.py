@@ -74,8 +74,7 @@ class Scratch(NamedTuple):
     """Memory of one thread. Sums, positions and `found` but for its first place are zeros between queries."""
 
     sums: UInt8 | UInt16  # (WINDOW,)
-    maxima: UInt8 | UInt16  # (WINDOW / BLOCK,)
-    pages: UInt8  # (WINDOW + 32,) of a bucket's rows
+    maxima: UInt8 | UInt16  # (BLOCKS,) of a piece
     positions: UInt32  # (at least T,) one more than the place in the query of each term, by rank
     found: Float32  # (at least the query's terms + 1,) what a row has of each
 

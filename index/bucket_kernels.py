@@ -4,12 +4,12 @@ The list of a term in a window:
 
     count     one byte: how many buckets it has; 0 where the term does not occur
     bounds    one byte each: the greatest weight in the bucket, in 255ths of the term's greatest, rounded up
-    sizes     two bytes each, the lowest first: rows in the bucket, less one
-    buckets   the heaviest first; of each row its place in the window, ascending, in two parts:
-        lows      one byte each: the place within its page of 256 rows
-        pages     of fewer than PAGED rows one byte each; of more four bits for each page: how many rows are
-                  in it. FULL says: so many, and the next four bits are about the same page. They end with
-                  the last row; what is left of the last byte is 0.
+    sizes     two bytes each, the lowest first: codes in the bucket, less one
+    buckets   the heaviest first; the places of its rows in the window, ascending:
+        of fewer than GAPS rows two bytes each, the lowest first
+        of more a byte each: the place less the one before it, the first less 0. A gap of FAR or more is
+        written as FAR and the rest of it, so that after FAR there is no row. Who only wants bounds may take
+        it for one: a sum that is too large still is a bound.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from lexiscope.index.vectors import Float32, Int32, Int64, UInt8, UInt16, UInt32
 
 LEVELS = 16  # even parts of a term's greatest weight
 STEPS = 255  # of a term's greatest weight, that bounds are rounded up to
-PAGED = 640  # rows from which on a bucket is shorter with pages in four bits
-FULL = 15  # rows of a page in four bits
+GAPS = 320  # rows from which on a bucket is written in gaps; of 257 or more they are never the longer way
+FAR = 255
 
 
 @jit
@@ -94,24 +94,18 @@ def fill_buckets(
 
 
 @jit
-def _pack_pages(places: UInt16, codes: UInt8, at: int) -> int:
-    """Write in four bits each how many of some places are on each page; where they end."""
-    half, place = 0, 0
-    for page in range((places[-1] >> 8) + 1):
-        count = FULL
-        while count == FULL:
-            count = 0
-            while count < FULL and place < len(places) and places[place] >> 8 == page:
-                count, place = count + 1, place + 1
-            if half == 0:
-                codes[at] = count
-            else:
-                codes[at] |= count << 4
-                at += 1
-            half = 1 - half
-            if place == len(places):
-                return at + half
-    return at + half
+def _pack_places(places: UInt16, codes: UInt8, at: int) -> int:
+    """Write the places of a bucket; where they end."""
+    before = 0
+    for number in range(len(places)):
+        place = whole(places[number])
+        if len(places) < GAPS:
+            at = write(place, 2, codes, at)
+            continue
+        while place - before >= FAR:
+            codes[at], at, before = FAR, at + 1, before + FAR
+        codes[at], at, before = place - before, at + 1, place
+    return at
 
 
 @jit
@@ -148,40 +142,7 @@ def pack_lists(
             size = whole(counts[bucket])
             if size == 0:
                 continue
-            sizes_at = write(size - 1, 2, codes, sizes_at)
-            for place in range(size):
-                codes[at + place] = places[first + place] & 255
-            at += size
-            if size < PAGED:
-                for place in range(size):
-                    codes[at + place] = places[first + place] >> 8
-                at += size
-            else:
-                at = _pack_pages(places[first : first + size], codes, at)
+            begin, at = at, _pack_places(places[first : first + size], codes, at)
+            sizes_at = write((at - begin if size >= GAPS else size) - 1, 2, codes, sizes_at)
             first += size
     return at
-
-
-@jit
-def unpack_pages(codes: UInt8, at: int, size: int, pages: UInt8) -> int:
-    """Write the page of each row of a bucket; where the bucket ends.
-
-    Sixteen copies of a page are written at a time, whether there are so many rows in it or not: the next page
-    goes over those that are too many. So there is no branch to guess.
-
-    Args:
-        codes: Of all lists.
-        at: Where the bucket's pages begin.
-        size: Rows in the bucket.
-        pages: (WINDOW + 32,) out.
-    """
-    done, page, byte = np.uint64(0), np.uint64(0), np.uint64(at)  # unsigned: no test for places below 0
-    while done < np.uint64(size) and byte < np.uint64(len(codes)):
-        two = np.uint64(codes[byte])
-        for count in (two & np.uint64(FULL), two >> np.uint64(4)):
-            for place in range(16):
-                pages[done + np.uint64(place)] = page
-            done += count
-            page += np.uint64(count != FULL)
-        byte += np.uint64(1)
-    return whole(byte)

@@ -81,7 +81,7 @@ def _made(segment: Segment, most: int, parts: int, chance: np.random.Generator) 
     """A question: the heaviest terms, after noise on their weights, of some rows together."""
     rows = segment.take(chance.integers(0, len(segment), parts))
     terms, places = np.unique(rows.terms, return_inverse=True)
-    weights = np.bincount(places, rows.weights, minlength=len(terms))
+    weights = np.bincount(places, rows.weights, minlength=len(terms)).astype(np.float64)  # int64 where empty
     weights *= np.exp(_NOISE * chance.normal(size=len(weights)))
     kept = np.sort(np.argsort(-weights, kind="stable")[:most])
     return Rows(np.array([0, len(kept)]), terms[kept], weights[kept].astype(np.float32), segment.columns)
@@ -115,7 +115,7 @@ class _Group:
         def ask(first: int, last: int) -> None:
             work = np.zeros(2, np.int64)
             own = scratch(segment, int(self.queries.pointers[last] - self.queries.pointers[first]))
-            parts = segment.postings, segment.forward, everything, *own, best, work
+            parts = segment.postings, segment.forward, everything, own, best, work
             search_postings(self.queries, first, last, cutoffs, mosts, *parts)
             works.append(work)
 

@@ -67,9 +67,9 @@ def search(planned: Plan, queries: Queries, k: int, cutoffs: Float64, mosts: Flo
         own = scratch(segment, int(queries.pointers[last] - queries.pointers[first]))
         postings, forward = segment.postings, segment.forward
         if candidates is not None:
-            compiled.search_rows(queries, first, last, candidates, postings.ranks, forward, own[0], best)
+            compiled.search_rows(queries, first, last, candidates, postings.ranks, forward, own, best)
             return
-        parts = postings, forward, allowed, *own, best, np.zeros(2, np.int64)
+        parts = postings, forward, allowed, own, best, np.zeros(2, np.int64)
         compiled.search_postings(queries, first, last, cutoffs, mosts, *parts)
 
     if n <= QUERIES_A_TASK:
@@ -87,8 +87,8 @@ def kernels() -> ModuleType:
     return kernels
 
 
-def scratch(segment: Segment, longest: int) -> tuple[Scratch, Scratch]:
-    """Return this thread's memory for a segment, for sums of 16 and of 8 bits.
+def scratch(segment: Segment, longest: int) -> Scratch:
+    """Return this thread's memory for a segment.
 
     Args:
         segment: Where to search.
@@ -96,19 +96,18 @@ def scratch(segment: Segment, longest: int) -> tuple[Scratch, Scratch]:
 
     What one search left is used by the next.
     """
-    held: tuple[Scratch, Scratch] | None = getattr(_OF_THREAD, "held", None)
+    held: Scratch | None = getattr(_OF_THREAD, "held", None)
     terms, most = len(segment.row_vocabulary), longest + 1
-    if held is None or len(held[0].positions) < terms or len(held[0].found) < most:
+    if held is None or len(held.positions) < terms or len(held.found) < most:
         held = _OF_THREAD.held = _fresh(max(terms, 1), most)
     return held
 
 
-def _fresh(terms: int, most: int) -> tuple[Scratch, Scratch]:
-    from lexiscope.index.read_kernels import BLOCK
+def _fresh(terms: int, most: int) -> Scratch:
+    from lexiscope.index.read_kernels import BLOCKS
 
-    shared = np.empty(WINDOW + 32, np.uint8), np.zeros(terms, np.uint32), np.zeros(most, np.float32)
-    fine = Scratch(np.zeros(WINDOW, np.uint16), np.zeros(WINDOW // BLOCK, np.uint16), *shared)
-    return fine, Scratch(np.zeros(WINDOW, np.uint8), np.zeros(WINDOW // BLOCK, np.uint8), *shared)
+    sums, maxima = np.zeros(WINDOW, np.uint16), np.zeros(BLOCKS, np.uint16)
+    return Scratch(sums, maxima, np.zeros(terms, np.uint32), np.zeros(most, np.float32))
 
 
 def _mask(chosen: Int32, n: int) -> UInt8:

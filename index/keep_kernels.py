@@ -9,7 +9,16 @@ import numpy as np
 
 from lexiscope.index.arrays import Kept, Postings, Scratch
 from lexiscope.index.jit import jit
-from lexiscope.index.read_kernels import BLOCK, blocks_of, clear, fetch, read_window, windows_of
+from lexiscope.index.read_kernels import (
+    BLOCKS,
+    PIECE,
+    clear,
+    fetch,
+    read_window,
+    rows_of_block,
+    set_maxima,
+    windows_of,
+)
 from lexiscope.index.vectors import Float64, Int64, UInt8
 
 PARTS = 1024  # of a histogram of bounds, at the most: of 16 bits the last six are not told apart
@@ -66,25 +75,53 @@ def _leave_best(kept: Kept, count: int, wanted: int) -> tuple[int, int, int]:
 
 
 @jit
+def _guess(rows: int, wanted: int, scratch: Scratch, histogram: Int64) -> int:
+    """A bound that so many of the first window's rows reach at least; without one all would be kept."""
+    for first in range(0, rows, PIECE):
+        set_maxima(scratch.sums, first, scratch.maxima)
+        for most in scratch.maxima:
+            histogram[most >> bits_of(len(histogram))] += 1
+    least = reached(histogram, wanted)
+    histogram[:] = 0
+    return least
+
+
+@jit
 def _keep(
-    base: int, rows: int, least: int, wanted: int, scratch: Scratch, kept: Kept, count: int
+    base: int, rows: int, least: int, wanted: int, scratch: Scratch, histogram: Int64, kept: Kept, count: int
 ) -> tuple[int, int, int]:
-    """Keep those of a window's rows with bounds of at least `least`; of too many the best.
+    """Keep those of a window's rows with bounds of at least `least`, of too many the best; clear the sums.
+
+    Args:
+        base: The window's first row.
+        rows: How many it has.
+        least: See above.
+        wanted: How many of the best are enough.
+        scratch: With the sums.
+        histogram: Counts up the maxima of blocks that reach the bound.
+        kept: Out.
+        count: How many rows are kept.
 
     Returns:
         How many rows are kept now, the bound to reach from now on, and the greatest that was dropped.
     """
-    dropped = 0
-    for block in range(blocks_of(rows)):
-        if scratch.maxima[block] >= least:
-            for row in range(block * BLOCK, min(block * BLOCK + BLOCK, rows)):
-                if scratch.sums[row] >= least:
+    dropped, sums, maxima, bits = 0, scratch.sums, scratch.maxima, bits_of(len(histogram))
+    for first in range(0, rows, PIECE):
+        set_maxima(sums, first, maxima)
+        for block in range(BLOCKS):
+            if maxima[block] < least:
+                continue
+            histogram[maxima[block] >> bits] += 1
+            for row in rows_of_block(first, block, rows):
+                if sums[row] >= least:
                     if count == len(kept.rows):
                         count, bound, lost = _leave_best(kept, count, wanted)
                         least, dropped = max(least, bound), max(dropped, lost)
-                    kept.rows[count], kept.bounds[count] = base + row, scratch.sums[row]
+                    kept.rows[count], kept.bounds[count] = base + row, sums[row]
                     count += 1
-    return count, least, dropped
+        clear(sums, first)
+    sums[rows:] = 0  # an altered file may name rows that are not there
+    return count, max(least, reached(histogram, wanted)), dropped
 
 
 @jit
@@ -105,17 +142,15 @@ def collect(
         How many rows are kept, the greatest bound that any other row can have, the most that was not read in
         any window, and all postings read.
     """
-    maxima = np.zeros_like(kept.histogram)  # of all blocks: in each a row has that bound
-    count, least, dropped, unread, read, bits = 0, 1, 0, 0, 0, bits_of(len(maxima))
+    maxima = np.zeros_like(kept.histogram)  # of blocks: in each a row has that bound
+    count, least, dropped, unread, read = 0, 1, 0, 0, 0
     fetch(ranks, postings, windows_of(n))
     for window in range(windows_of(n)):
         base, rows, missing, some = read_window(ranks, factors, cutoff, window, n, postings, allowed, scratch)
         unread, read = max(unread, missing), read + some
-        for block in range(blocks_of(rows)):
-            maxima[scratch.maxima[block] >> bits] += 1
-        least = max(least, reached(maxima, wanted))
-        count, least, lost = _keep(base, rows, least, wanted, scratch, kept, count)
+        if window == 0:
+            least = _guess(rows, wanted, scratch, maxima)
+        count, least, lost = _keep(base, rows, least, wanted, scratch, maxima, kept, count)
         dropped = max(dropped, lost)
-        clear(scratch.sums)
     count, bound, lost = _leave_best(kept, count, wanted)
     return count, max(dropped, lost, max(least, bound) - 1), unread, read

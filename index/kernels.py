@@ -23,11 +23,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from lexiscope.index.arrays import Best, Forward, Kept, Postings, Queries, Scratch
+from lexiscope.index.arrays import WINDOW, Best, Forward, Kept, Postings, Queries, Scratch
 from lexiscope.index.heap import offer, sort
 from lexiscope.index.jit import jit
 from lexiscope.index.keep_kernels import PARTS, collect, count_bounds, reached
-from lexiscope.index.read_kernels import BLOCK, blocks_of, clear, greatest, plan, read_window, windows_of
+from lexiscope.index.read_kernels import (
+    BLOCKS,
+    PIECE,
+    clear,
+    greatest,
+    plan,
+    read_window,
+    rows_of_block,
+    set_maxima,
+    windows_of,
+)
 from lexiscope.index.score_kernels import (
     SLACK,
     WAITING,
@@ -45,21 +55,15 @@ ROOM = 8192  # rows that can be kept, at the least
 
 
 @jit
-def in_order(terms: Int32, columns: int) -> bool:
-    """Whether terms ascend, each once, within the vocabulary."""
+def check_query(terms: Int32, weights: Float32, columns: int) -> tuple[bool, bool]:
+    """Whether terms ascend, each once, within the vocabulary; whether weights are finite and above zero."""
+    ordered = len(terms) == 0 or (terms[0] >= 0 and terms[-1] < columns)
     for place in range(len(terms) - 1):
-        if terms[place] >= terms[place + 1]:
-            return False
-    return len(terms) == 0 or (terms[0] >= 0 and terms[-1] < columns)
-
-
-@jit
-def positive(weights: Float32) -> bool:
-    """Whether all weights are finite and above zero."""
+        ordered &= terms[place] < terms[place + 1]
+    positive = True
     for weight in weights:
-        if not 0 < weight < np.inf:
-            return False
-    return True
+        positive &= 0 < weight < np.inf
+    return ordered, positive
 
 
 @jit
@@ -119,9 +123,12 @@ def _search_all(
     for window in range(windows_of(n)):
         base, here, _, read = read_window(ranks, factors, 0.0, window, n, postings, allowed, scratch)
         work[0] += read
-        for block in range(blocks_of(here)):
-            if scratch.maxima[block] >= least:
-                for row in range(block * BLOCK, min(block * BLOCK + BLOCK, here)):
+        for first in range(0, here, PIECE):
+            set_maxima(scratch.sums, first, scratch.maxima)
+            for block in range(BLOCKS):
+                if scratch.maxima[block] < least:
+                    continue
+                for row in rows_of_block(first, block, here):
                     if scratch.sums[row] >= least:
                         waiting[waited] = base + row
                         waited += 1
@@ -130,7 +137,8 @@ def _search_all(
                             least = max(least, threshold_of(scores, size, scale))
                             work[1] += waited
                             waited = 0
-        clear(scratch.sums)
+            clear(scratch.sums, first)
+        scratch.sums[here:] = 0  # an altered file may name rows that are not there
     work[1] += waited
     return offer_all(waiting, waited, forward, weights, scratch, scores, rows, size)
 
@@ -145,8 +153,7 @@ def search_postings(
     postings: Postings,
     forward: Forward,
     allowed: UInt8,
-    fine: Scratch,
-    coarse: Scratch,
+    scratch: Scratch,
     best: Best,
     work: Int64,
 ) -> None:
@@ -161,15 +168,20 @@ def search_postings(
         postings: Of the segment.
         forward: The rows of the segment.
         allowed: (n,) 1 where a row may be a hit, or (0,) when all may.
-        fine: This thread's, with sums of 16 bits.
-        coarse: The same memory, with sums of 8 bits.
+        scratch: This thread's; half of its memory serves where sums have 8 bits.
         best: Out.
         work: (2,) counts up the postings read and the rows rescored.
     """
+    coarse = Scratch(
+        scratch.sums.view(np.uint8)[:WINDOW],
+        scratch.maxima.view(np.uint8)[:BLOCKS],
+        scratch.positions,
+        scratch.found,
+    )
     for query in range(first, last):
         start, stop = queries.pointers[query], queries.pointers[query + 1]
         terms, weights = queries.terms[start:stop], queries.weights[start:stop]
-        note(terms, postings.ranks, fine.positions, False)
+        note(terms, postings.ranks, scratch.positions, False)
         scores, rows = best.scores[query], best.ids[query]
         exact, hits = np.isinf(mosts[query]), len(scores)
         wanted = max(hits, SURE * max(hits, SURE_HITS) if exact else int(mosts[query] * max(hits, FEWEST)))
@@ -177,17 +189,17 @@ def search_postings(
         planned = scale, cutoff, unread, ranks, factors
         if sixteen:
             size, needed, proven = _search_best(
-                planned, weights, wanted, postings, forward, allowed, fine, scores, rows, work
+                planned, weights, wanted, postings, forward, allowed, scratch, scores, rows, work
             )
             if exact and not proven:
                 size = _search_all(
-                    terms, weights, needed, postings, forward, allowed, fine, scores, rows, work
+                    terms, weights, needed, postings, forward, allowed, scratch, scores, rows, work
                 )
         else:
             size, _, _ = _search_best(
                 planned, weights, wanted, postings, forward, allowed, coarse, scores, rows, work
             )
-        note(terms, postings.ranks, fine.positions, True)
+        note(terms, postings.ranks, scratch.positions, True)
         sort(scores, rows, size)
         for place in range(size):
             rows[place] = forward.ids[rows[place]]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lexiscope.index.arrays import Forward, Given
-from lexiscope.index.cores import each_over_cores
+from lexiscope.index.pieces import pieced
 from lexiscope.index.vectors import Float32, Int32, Int64, Offsets, Rows, UInt8, frozen
 
 __all__ = [
@@ -97,21 +97,18 @@ def pack(given: Given, terms: Terms) -> Packed:
     from lexiscope.index.row_kernels import HEAD, pack_rows
 
     n = len(given.pointers) - 1
-    pieces = max(1, -(-n // _TOGETHER))
-    packed: list[UInt8] = [np.empty(0, np.uint8)] * pieces
     ends = np.zeros(n + 1, np.int64)
 
-    def some(piece: int) -> None:
+    def some(piece: int) -> UInt8:
         first, last = piece * _TOGETHER, min((piece + 1) * _TOGETHER, n)
         room = HEAD * (last - first) + 8 * int(given.pointers[last] - given.pointers[first])
         codes = np.zeros(room, np.uint8)
         used = pack_rows(given, first, last, terms.ranks, codes, ends[first + 1 : last + 1])
-        packed[piece] = codes[:used].copy()
+        return codes[:used]
 
-    each_over_cores(some, pieces)
-    before = np.cumsum([0, *map(len, packed[:-1])])
-    ends[1:] += np.repeat(before, _TOGETHER)[:n]
-    return Packed(offsets(ends), np.concatenate(packed))
+    codes, begins = pieced(some, max(1, -(-n // _TOGETHER)))
+    ends[1:] += np.repeat(begins, _TOGETHER)[:n]
+    return Packed(offsets(ends), codes)
 
 
 def unpack(forward: Forward, rows: Int64, vocabulary: Int32, columns: int) -> Rows:

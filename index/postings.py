@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from lexiscope.index.arrays import WINDOW, Given, Postings, windows_of
-from lexiscope.index.cores import each_over_cores
 from lexiscope.index.packing import Terms, offsets
+from lexiscope.index.pieces import pieced
 from lexiscope.index.vectors import Int64, Offsets, UInt8
 
-SHORT = 8  # rows in a bucket of a list with fewer levels than there can be, on average
+SHORT = 32  # rows in a bucket of a list with fewer levels than there can be, on average
 _BELOW = 1 - 1e-6  # so that the greatest weight is in the last level, too
 _LEAST = np.float32(1e-36)  # the number of levels by this is still a float32
 
@@ -46,9 +46,8 @@ def make_lists(given: Given, terms: Terms) -> Lists:
     levels = np.clip(terms.holders / (windows * SHORT), 1, LEVELS)
     factors = (levels * _BELOW / np.maximum(terms.tops, _LEAST)).astype(np.float32)
     begins = np.empty((windows, width), np.int64)
-    packed: list[UInt8] = [np.empty(0, np.uint8)] * windows
 
-    def pack(window: int) -> None:
+    def pack(window: int) -> UInt8:
         first, last = window * WINDOW, min((window + 1) * WINDOW, n)
         counts, bounds = np.zeros(width * LEVELS, np.uint32), np.zeros(width * LEVELS, np.float32)
         count_levels(given, first, last, terms.ranks, factors, counts)
@@ -57,16 +56,16 @@ def make_lists(given: Given, terms: Terms) -> Lists:
         fill_buckets(given, first, last, terms.ranks, factors, ends, places, bounds)
         codes = np.empty(width + 3 * np.count_nonzero(counts) + 2 * len(places), np.uint8)
         used = pack_lists(counts, bounds, terms.tops, places, codes, begins[window])
-        packed[window] = codes[:used].copy()
+        return codes[:used]
 
-    each_over_cores(pack, windows)
-    begins += np.cumsum([0, *map(len, packed[:-1])])[:, None]
-    return Lists(offsets(begins.T.ravel()), np.concatenate(packed))
+    codes, first = pieced(pack, windows)
+    begins += first[:, None]
+    return Lists(offsets(begins.T.ravel()), codes)
 
 
 def rows_of(postings: Postings, rank: int, n: int) -> Int64:
     """Return the rows among n that have a term, in no order."""
     from lexiscope.index.read_kernels import rows_of_term
 
-    rows, pages = np.empty(n, np.int64), np.empty(WINDOW + 32, np.uint8)
-    return rows[: rows_of_term(postings, rank, windows_of(n), pages, rows)]
+    rows = np.empty(n, np.int64)
+    return rows[: rows_of_term(postings, rank, windows_of(n), rows)]

@@ -59,10 +59,11 @@ class Searcher:
     def _query(self, terms: npt.NDArray[np.integer], weights: npt.NDArray[np.floating]) -> Queries:
         compiled = kernels()
         ids, values = writable(terms, np.int32), writable(weights, np.float32)
-        if len(ids) != len(values) or not compiled.in_order(ids, self._columns):
+        ordered, positive = compiled.check_query(ids, values, self._columns)
+        if len(ids) != len(values) or not ordered:
             raise InvalidValue(
                 f"the terms of a query ascend, each once, from 0 to {self._columns - 1}, one for each weight"
             )
-        if not compiled.positive(values):
+        if not positive:
             raise InvalidValue("the weights of a query are finite and above zero: leave the others out")
         return Queries(np.array([0, len(ids)], np.int64), ids, values)

@@ -43,7 +43,7 @@ class Segment:
     row_width: UInt8  # (1,) bytes of a weight
     term_tops: Float32  # (T,)
     posting_lists: Offsets  # (T · windows,)
-    posting_codes: UInt8
+    posting_buckets: UInt8
     efforts: Float32  # (5 m,) of m measured efforts, see `effort`
     columns: int  # terms in the vocabulary
     nnz: int  # weights stored, those of deleted rows included
@@ -60,7 +60,7 @@ class Segment:
     def postings(self) -> Postings:
         """What the kernels read by term."""
         ranks = frozen(ranks_of(self.row_vocabulary, self.columns), np.int32)
-        return Postings(ranks, self.term_tops, self.posting_lists, self.posting_codes)
+        return Postings(ranks, self.term_tops, self.posting_lists, self.posting_buckets)
 
     @cached_property
     def forward(self) -> Forward:
@@ -121,7 +121,7 @@ ARRAYS: dict[str, tuple[type[np.generic], ...]] = {
     "row_width": (np.uint8,),
     "term_tops": (np.float32,),
     "posting_lists": (np.uint32, np.int64),
-    "posting_codes": (np.uint8,),
+    "posting_buckets": (np.uint8,),
     "efforts": (np.float32,),
 }
 
@@ -149,7 +149,7 @@ def build_segment(ids: Int64, rows: Rows, weights: Weights = "float32") -> Segme
         row_width=frozen(np.array([1 if weights == "uint8" else 4]), np.uint8),
         term_tops=frozen(terms.tops, np.float32),
         posting_lists=frozen(lists.begins, lists.begins.dtype.type),
-        posting_codes=frozen(lists.codes, np.uint8),
+        posting_buckets=frozen(lists.codes, np.uint8),
         efforts=frozen(np.empty(0), np.float32),
         columns=rows.columns,
         nnz=len(rows.terms),

@@ -118,21 +118,26 @@ def open_rows(folder: Path, entry: SegmentEntry, columns: int) -> tuple[Int64, R
         DamagedIndex: A file is missing, or they do not belong together.
     """
     place = folder / SEGMENTS / str(entry.number)
-    if _is_old(entry):
-        ids, rows, _ = _old_rows(place, columns)
-        return ids, rows, _open_marks(place, entry, len(ids))
+    ids, rows, _ = _open_rows(place, entry, columns)
+    return ids, rows, _open_marks(place, entry, len(ids))
+
+
+def _open_rows(place: Path, entry: SegmentEntry, columns: int) -> tuple[Int64, Rows, Weights]:
+    """The ids and rows of a segment of any format, and how its weights are stored."""
+    if "row_codes.npy" not in entry.files:
+        return _old_rows(place, columns)
     arrays: list[Any] = [open_array(place / f"{name}.npy", ARRAYS[name]) for name in _ROWS]
     ids, vocabulary, offsets, codes, width = arrays
     if len(offsets) != len(ids) + 1 or width.tolist() not in ([1], [4]):
         raise damaged(place, "holds arrays that do not belong together")
     forward = forward_of(ids, offsets, codes, width)
     rows = unpack(forward, np.arange(len(ids)), vocabulary, columns)
-    return np.array(ids), rows, _open_marks(place, entry, len(ids))
+    return np.array(ids), rows, "uint8" if width[0] == 1 else "float32"
 
 
 def _open_segment(place: Path, entry: SegmentEntry, columns: int) -> Segment:
-    if _is_old(entry):
-        return build_segment(*_old_rows(place, columns))
+    if "posting_buckets.npy" not in entry.files:  # formats 1 to 4
+        return build_segment(*_open_rows(place, entry, columns))
     arrays = {name: open_array(place / f"{name}.npy", dtypes) for name, dtypes in ARRAYS.items()}
     segment = Segment(**arrays, columns=columns, nnz=entry.weights)  # type: ignore[arg-type]
     try:
@@ -151,11 +156,6 @@ _OLD: dict[str, tuple[type[np.generic], ...]] = {
     "row_terms": (np.uint16, np.int32),
     "row_weights": (np.float32, np.uint8),
 }
-
-
-def _is_old(entry: SegmentEntry) -> bool:
-    """Whether a segment is of one of the formats 1 to 3."""
-    return "row_codes.npy" not in entry.files
 
 
 def _old_rows(place: Path, columns: int) -> tuple[Int64, Rows, Weights]:

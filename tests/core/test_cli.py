@@ -144,7 +144,7 @@ def test_an_index_made_with_another_vocabulary(library, run, files, tmp_path, mo
 @pytest.mark.parametrize("harm", ["altered", "cut", "gone"])
 def test_a_damaged_segment(library, run, files, harm):
     folder = library.collection.folder
-    file = next(folder.rglob("posting_codes.npy"))
+    file = next(folder.rglob("posting_buckets.npy"))
     data = bytearray(file.read_bytes())
     data[-1] ^= 0xFF
     if harm == "gone":
@@ -152,7 +152,7 @@ def test_a_damaged_segment(library, run, files, harm):
     else:
         file.write_bytes(data if harm == "altered" else data[:-4])
     for command in (["search", folder, "dog"], ["index", files, "--out", folder]):
-        assert "posting_codes.npy" in one_line(run(*command))
+        assert "posting_buckets.npy" in one_line(run(*command))
 
 
 def test_a_full_disk_keeps_what_was_there(library, run, files, monkeypatch):

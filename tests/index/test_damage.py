@@ -14,8 +14,9 @@ import pytest
 from lexiscope.errors import DamagedIndex, IndexFolderError, LexiscopeError
 from lexiscope.index import Collection, InvertedIndex, snapshot
 from lexiscope.index.files import write_array
+from lexiscope.index.manifest import FORMAT_VERSION
 from lexiscope.index.packing import given_rows
-from lexiscope.index.segment import ARRAYS, LiveSegment, build_segment
+from lexiscope.index.segment import ARRAYS, LiveSegment, Weights, build_segment
 
 FILES = [*(f"{name}.npy" for name in ARRAYS), "deleted-2.npy"]
 
@@ -44,8 +45,8 @@ def test_save_and_load(tmp_path: Path, helpers) -> None:
     for one, other in zip(index.search(queries), loaded.search(queries), strict=True):
         np.testing.assert_array_equal(one, other)
     np.testing.assert_array_equal(loaded.rows([98, 0]).toarray(), rows.toarray()[[49, 0]])
-    base = loaded.parts[0].segment.posting_codes.base
-    assert isinstance(base, np.memmap) and not loaded.parts[0].segment.posting_codes.flags.writeable
+    base = loaded.parts[0].segment.posting_buckets.base
+    assert isinstance(base, np.memmap) and not loaded.parts[0].segment.posting_buckets.flags.writeable
 
 
 def test_save_again_replaces_and_a_loaded_index_stays_usable(tmp_path: Path, helpers) -> None:
@@ -164,8 +165,12 @@ def test_a_broken_manifest(folder: Path) -> None:
 
 def test_a_manifest_of_a_newer_version(folder: Path) -> None:
     path = folder / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 5, "something": "new"}))
-    with pytest.raises(IndexFolderError, match="version 5, newer than 4: upgrade"):
+    path.write_text(
+        json.dumps(json.loads(path.read_text()) | {"format_version": FORMAT_VERSION + 1, "something": "new"})
+    )
+    with pytest.raises(
+        IndexFolderError, match=f"version {FORMAT_VERSION + 1}, newer than {FORMAT_VERSION}: upgrade"
+    ):
         Collection.open(folder)
 
 
@@ -240,29 +245,37 @@ def test_a_folder_that_may_only_be_read(folder: Path, helpers, monkeypatch) -> N
         assert len(helpers.contents(opened)) == 4
 
 
+@pytest.mark.parametrize("version", [1, 4])
 @pytest.mark.parametrize("kind", ["float32", "uint8"])
-def test_an_index_of_an_older_format_is_read_and_written_anew(folder: Path, helpers, kind: str) -> None:
-    """As versions before 0.2 left it: the rows as they came in, and postings that nobody reads now."""
+def test_an_index_of_an_older_format_is_read_and_written_anew(
+    folder: Path, helpers, kind: Weights, version: int
+) -> None:
+    """Format 1 had the rows as they came in, 4 as they are now; both had postings that nobody reads now."""
     with Collection.open(folder) as now:
         part = now.index.parts[0]
-    segment = part.segment
+    rows, ids = part.segment.take(np.arange(len(part.segment))), part.segment.ids
+    stored = build_segment(ids, rows, kind)
+    if version == 1:
+        given = given_rows(rows, rounded=kind == "uint8")
+        arrays = {"row_pointers": rows.pointers, "row_terms": rows.terms, "row_weights": given.weights}
+        arrays |= {"row_scales": given.scales} if kind == "uint8" else {}
+    else:
+        arrays = {name: array for name, array in stored.arrays().items() if name.startswith("row_")}
+        arrays |= {"posting_codes": np.frombuffer(b"as it was then", np.uint8)}
     place, manifest = folder / "segments" / "1", json.loads((folder / "manifest.json").read_text())
-    files, rows = manifest["segments"][0]["files"], segment.take(np.arange(len(segment)))
+    files = manifest["segments"][0]["files"]
     for name in ARRAYS:
-        if name not in ("ids", "efforts"):
+        if name != "ids":
             (place / f"{name}.npy").unlink()
             del files[f"{name}.npy"]
-    given = given_rows(rows, rounded=kind == "uint8")
-    old_files = {"row_pointers": rows.pointers, "row_terms": rows.terms, "row_weights": given.weights}
-    if kind == "uint8":
-        old_files["row_scales"] = given.scales
-    for name, array in old_files.items():
+    for name, array in arrays.items():
         files[f"{name}.npy"] = asdict(write_array(place / f"{name}.npy", array))
-    stored = LiveSegment(build_segment(segment.ids, rows, kind), part.deleted)
-    wanted = InvertedIndex([stored], helpers.COLUMNS).search(helpers.rows(6), 3)
-    del manifest["weights"], manifest["format_version"], manifest["checksum"]
+    wanted = InvertedIndex([LiveSegment(stored, part.deleted)], helpers.COLUMNS).search(helpers.rows(6), 3)
+    del manifest["format_version"], manifest["checksum"]
+    if version == 1:
+        del manifest["weights"]
     checksum = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
-    old = {"format_version": 1, "checksum": checksum, **manifest}
+    old = {"format_version": version, "checksum": checksum, **manifest}
     (folder / "manifest.json").write_text(json.dumps(old))
     with Collection.open(folder) as opened:
         assert opened.verify() == []

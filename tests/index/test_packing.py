@@ -10,8 +10,9 @@ from scipy.sparse import csr_array
 
 from lexiscope.index import InvertedIndex
 from lexiscope.index.arrays import WINDOW
-from lexiscope.index.bucket_kernels import PAGED, unpack_pages
+from lexiscope.index.bucket_kernels import FAR, GAPS
 from lexiscope.index.packing import given_rows
+from lexiscope.index.postings import rows_of
 from lexiscope.index.segment import Segment, Weights, build_segment
 from lexiscope.index.vectors import check_rows
 
@@ -46,18 +47,20 @@ def test_rows_come_back_as_they_went_in(lengths: list[int], among: int, seed: in
 
 
 def patterns() -> dict[str, np.ndarray]:
-    """Rows that have a term: spread, close together, and more on a page than four bits count."""
+    """Rows that have a term: few, many, close together, and as far apart as a gap just is or is not."""
     n, chance = 2 * WINDOW + 500, np.random.default_rng(3)
     return {
         "none": np.empty(0, np.int64),
         "one": np.array([n - 1]),
         "all": np.arange(n),
-        "few": np.sort(chance.choice(n, PAGED - 1, replace=False)),
-        "spread": np.sort(chance.choice(n, 20 * PAGED, replace=False)),
-        "a page": np.arange(256 * 7, 256 * 8),
-        "close": np.arange(1000, 1000 + PAGED),
-        "fifteen a page": np.flatnonzero(np.arange(n) % 256 < 15),
-        "the ends": np.concatenate([np.arange(PAGED), np.arange(n - PAGED, n)]),
+        "few": np.sort(chance.choice(n, GAPS - 1, replace=False)),
+        "spread": np.sort(chance.choice(n, 20 * GAPS, replace=False)),
+        "close": np.arange(1000, 1000 + GAPS),
+        "nearly far": np.concatenate([np.arange(GAPS), np.arange(GAPS, WINDOW, FAR - 1)]),
+        "far": np.concatenate([np.arange(GAPS), np.arange(GAPS, WINDOW, FAR)]),
+        "farther": np.concatenate([np.arange(GAPS), np.arange(GAPS, WINDOW, FAR + 1)]),
+        "twice as far": np.concatenate([np.arange(GAPS), np.arange(GAPS, WINDOW, 2 * FAR)]),
+        "the ends": np.concatenate([np.arange(GAPS), np.arange(n - GAPS, n)]),
     }
 
 
@@ -73,22 +76,42 @@ def test_postings_come_back_as_they_went_in(levels: int) -> None:
         np.testing.assert_array_equal(np.sort(segment.rows_with(term)), wanted)
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.binary(max_size=300), st.integers(0, 300), st.integers(1, WINDOW))
-def test_pages_of_any_bytes_stay_where_they_belong(data: bytes, at: int, size: int) -> None:
-    codes, pages = np.frombuffer(data, np.uint8), np.full(WINDOW + 64, 77, np.uint8)
-    assert at <= unpack_pages(codes, at, size, pages) <= max(at, len(codes))
-    assert (pages[WINDOW + 32 :] == 77).all()
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.sampled_from([1, 2, FAR - 1, FAR, FAR + 1, 2 * FAR, 3000]), min_size=1),
+    st.integers(0, 2 * FAR),
+)
+def test_gaps_of_any_width_come_back(gaps: list[int], first: int) -> None:
+    holders = first + np.cumsum([0, *[1] * GAPS, *gaps])
+    n = int(holders[-1]) + 1
+    rows = csr_array((np.ones(len(holders)), (holders, np.zeros(len(holders), int))), shape=(n, 1))
+    np.testing.assert_array_equal(np.sort(segment_of(rows).rows_with(0)), holders)
 
 
-def test_a_bucket_that_is_cut_off_is_not_read(tmp_path) -> None:
+def test_what_stands_for_a_wide_gap_is_no_hit() -> None:
+    """A sum may count FAR as a row that has the term; a score does not."""
+    chance, n, columns = np.random.default_rng(5), WINDOW + 3000, 12
+    dense = np.zeros((n, columns), np.float32)
+    for term in range(columns):
+        holders = chance.choice(n, GAPS + 20 * term, replace=False)
+        dense[holders, term] = chance.integers(1, 4, len(holders))
+    index, queries = (
+        InvertedIndex.build(csr_array(dense)),
+        chance.integers(1, 5, (20, columns)).astype(np.float32),
+    )
+    wanted = queries @ dense.T
+    ids, scores = index.search(csr_array(queries), 30)
+    np.testing.assert_array_equal(scores, np.take_along_axis(wanted, ids, axis=1))
+    np.testing.assert_array_equal(scores, -np.sort(-wanted, axis=1)[:, :30])
+    found, _ = index.search(csr_array(np.eye(columns, dtype=np.float32)), 2 * GAPS + 20 * columns)
+    for term in range(columns):
+        np.testing.assert_array_equal(np.sort(found[term][found[term] >= 0]), np.flatnonzero(dense[:, term]))
+
+
+@pytest.mark.parametrize("size", [GAPS - 1, 4 * GAPS])
+def test_a_bucket_that_is_cut_off_is_not_read(size: int) -> None:
     """An altered file gives wrong numbers, never a wild access."""
-    rows = csr_array(np.ones((4 * PAGED, 1), np.float32))
-    index = InvertedIndex.build(rows)
-    whole = index.parts[0].segment.postings
-    from lexiscope.index.postings import rows_of
-
-    assert len(rows_of(whole, 0, 4 * PAGED)) == 4 * PAGED
-    for length in range(0, len(whole.codes), 97):
-        cut = whole._replace(codes=whole.codes[:length])
-        assert len(rows_of(cut, 0, 4 * PAGED)) in (0, 4 * PAGED)
+    postings = segment_of(csr_array(np.ones((size, 1), np.float32))).postings
+    assert len(rows_of(postings, 0, size)) == size
+    for length in range(0, len(postings.codes), 97):
+        assert len(rows_of(postings._replace(codes=postings.codes[:length]), 0, size)) == 0

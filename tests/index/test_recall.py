@@ -199,3 +199,10 @@ def test_rows_in_several_windows_with_an_asked_recall() -> None:
         np.asarray((rows @ queries.T).max(axis=0).todense()).ravel(), rel=1e-5
     )
     assert recall_of(index, queries, 10, 0.9) >= 0.8
+
+
+def test_rows_that_are_mostly_empty() -> None:
+    """Questions are made of rows drawn by chance; one of nothing is no question."""
+    rows = csr_array(([1.0, 2.0], ([3, 9_000], [0, 1])), shape=(calibration.FEWEST_ROWS, 2))
+    ids, _ = InvertedIndex.build(rows).search(csr_array(np.eye(2)), 1, recall=0.9)
+    assert ids.ravel().tolist() == [3, 9_000]

@@ -100,7 +100,7 @@ def test_a_missing_segment(folder: Path) -> None:
 def test_an_index_without_documents(tmp_path: Path, helpers) -> None:
     InvertedIndex.build(helpers.rows(20)).save(tmp_path / "saved")
     assert problems(tmp_path / "saved") == []
-    damage(next((tmp_path / "saved").rglob("posting_codes.npy")))
+    damage(next((tmp_path / "saved").rglob("posting_buckets.npy")))
     assert repair(tmp_path / "saved").kept == 20
     found = InvertedIndex.load(tmp_path / "saved").search(helpers.rows(2))
     np.testing.assert_array_equal(found[1], InvertedIndex.build(helpers.rows(20)).search(helpers.rows(2))[1])

@@ -99,7 +99,7 @@ def test_both_kernels_give_the_same_bits(rows: csr_array, queries: csr_array, ch
     cutoffs, shares = (np.full(len(asked), value) for value in EXACT)
     one = no_hits(len(asked), 7) if planned is None else executor.search(planned, query, 7, cutoffs, shares)
     other = no_hits(len(asked), 7)
-    own = executor.scratch(segment, len(query.terms))[0]
+    own = executor.scratch(segment, len(query.terms))
     kernels.search_rows(query, 0, len(asked), some, segment.postings.ranks, segment.forward, own, other)
     same(one, other)
 
