@@ -8,8 +8,7 @@ The list of a term in a window:
     buckets   the heaviest first; the places of its rows in the window, ascending:
         of fewer than GAPS rows two bytes each, the lowest first
         of more a byte each: the place less the one before it, the first less 0. A gap of FAR or more is
-        written as FAR and the rest of it, so that after FAR there is no row. Who only wants bounds may take
-        it for one: a sum that is too large still is a bound.
+        written as FAR, as often as it takes, and the rest of it: FAR only leads on, no row is there.
 """
 
 from __future__ import annotations

@@ -135,8 +135,10 @@ def _add(impact: int, size: int, codes: UInt8, at: int, sums: UInt8 | UInt16) ->
             sums[two_bytes(codes, begin + np.uint64(2) * number)] += impact
     else:
         for number in range(np.uint64(size)):
-            place += np.uint64(codes[begin + number])
-            sums[place & np.uint64(WINDOW - 1)] += impact
+            code = np.uint64(codes[begin + number])
+            place += code
+            # In place of a branch, which would be guessed wrong.
+            sums[place & np.uint64(WINDOW - 1)] += impact if code != np.uint64(FAR) else 0
 
 
 @jit

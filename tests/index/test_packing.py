@@ -89,7 +89,7 @@ def test_gaps_of_any_width_come_back(gaps: list[int], first: int) -> None:
 
 
 def test_what_stands_for_a_wide_gap_is_no_hit() -> None:
-    """A sum may count FAR as a row that has the term; a score does not."""
+    """FAR adds nothing to the row where it leads, which may have the term with more weight."""
     chance, n, columns = np.random.default_rng(5), WINDOW + 3000, 12
     dense = np.zeros((n, columns), np.float32)
     for term in range(columns):
@@ -115,3 +115,17 @@ def test_a_bucket_that_is_cut_off_is_not_read(size: int) -> None:
     assert len(rows_of(postings, 0, size)) == size
     for length in range(0, len(postings.codes), 97):
         assert len(rows_of(postings._replace(codes=postings.codes[:length]), 0, size)) == 0
+
+
+@pytest.mark.parametrize("recall", [None, 0.9])
+def test_the_best_row_where_a_wide_gap_of_a_lighter_bucket_leads(recall: float | None) -> None:
+    """Its sum is as great as a sum can be; whatever were added would make it small."""
+    n = WINDOW + 1
+    light = np.concatenate([np.arange(GAPS), np.arange(GAPS - 1 + 2 * FAR, n, 2 * FAR)])
+    heavy = np.arange(GAPS - 1 + FAR, n, 2 * FAR)
+    terms = np.zeros(len(light) + len(heavy), int)
+    weights = np.repeat(np.float32([1, 9]), [len(light), len(heavy)])
+    index = InvertedIndex.build(csr_array((weights, (np.concatenate([light, heavy]), terms)), shape=(n, 1)))
+    ids, scores = index.search(csr_array([[1.0]]), 100, recall=recall)
+    np.testing.assert_array_equal(ids[0], heavy[:100])
+    assert (scores == 9).all()
