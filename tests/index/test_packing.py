@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from lexiscope.index import InvertedIndex
 from lexiscope.index.arrays import WINDOW
 from lexiscope.index.bucket_kernels import FAR, GAPS
 from lexiscope.index.packing import given_rows
+from lexiscope.index.pieces import pieced
 from lexiscope.index.postings import rows_of
 from lexiscope.index.segment import Segment, Weights, build_segment
 from lexiscope.index.vectors import check_rows
@@ -129,3 +132,20 @@ def test_the_best_row_where_a_wide_gap_of_a_lighter_bucket_leads(recall: float |
     ids, scores = index.search(csr_array([[1.0]]), 5, recall=recall)
     np.testing.assert_array_equal(ids[0], heavy[:5])
     assert (scores == 9).all()
+
+
+def test_a_piece_that_comes_late_is_put_where_it_belongs(monkeypatch) -> None:
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "2")
+    second_is_made = Event()
+
+    def make(number: int) -> np.ndarray:
+        if number == 0:
+            assert second_is_made.wait(60)
+        second_is_made.set()
+        return np.full(number % 3 * 1000, number, np.uint8)
+
+    codes, begins = pieced(make, 50)
+    np.testing.assert_array_equal(
+        codes, np.concatenate([np.full(n % 3 * 1000, n, np.uint8) for n in range(50)])
+    )
+    np.testing.assert_array_equal(begins, np.cumsum([0, *(n % 3 * 1000 for n in range(49))]))
