@@ -93,6 +93,12 @@ def fill_buckets(
 
 
 @jit
+def code_bytes(size: int) -> int:
+    """The bytes of a code in a bucket of so many."""
+    return 1 if size >= GAPS else 2
+
+
+@jit
 def _pack_places(places: UInt16, codes: UInt8, at: int) -> int:
     """Write the places of a bucket; where they end."""
     before = 0
@@ -142,6 +148,6 @@ def pack_lists(
             if size == 0:
                 continue
             begin, at = at, _pack_places(places[first : first + size], codes, at)
-            sizes_at = write((at - begin if size >= GAPS else size) - 1, 2, codes, sizes_at)
+            sizes_at = write((at - begin) // code_bytes(size) - 1, 2, codes, sizes_at)
             first += size
     return at

@@ -9,7 +9,7 @@ import numpy as np
 
 from lexiscope.index.arrays import WINDOW, WINDOW_BITS, Postings, Scratch
 from lexiscope.index.arrays import windows_of as _windows_of
-from lexiscope.index.bucket_kernels import FAR, GAPS, LEVELS, STEPS
+from lexiscope.index.bucket_kernels import FAR, GAPS, LEVELS, STEPS, code_bytes
 from lexiscope.index.jit import item_bytes, jit, prefetch, whole
 from lexiscope.index.row_kernels import two_bytes
 from lexiscope.index.vectors import Float32, Float64, Int32, Int64, Offsets, UInt8, UInt16
@@ -121,12 +121,6 @@ def size_at(codes: UInt8, at: int) -> int:
 
 
 @jit
-def end_of(size: int, at: int) -> int:
-    """Where a bucket of so many codes ends."""
-    return at + (size if size >= GAPS else 2 * size)
-
-
-@jit
 def _add(impact: int, size: int, codes: UInt8, at: int, sums: UInt8 | UInt16) -> None:
     """Add an impact to the sum of each row of a bucket."""
     begin, place = np.uint64(at), np.uint64(0)  # unsigned: no test for places below 0
@@ -171,7 +165,7 @@ def _read(
                 unread += impact
                 break
             size = size_at(codes, bounds + count + 2 * bucket)
-            end = end_of(size, at)
+            end = at + code_bytes(size) * size
             if end > len(codes):
                 break
             _add(impact, size, codes, at, sums)
@@ -253,7 +247,7 @@ def rows_of_term(postings: Postings, rank: int, windows: int, rows: Int64) -> in
         count, bounds, at = open_list(postings.lists, codes, rank * windows + window)
         for bucket in range(count):
             size = size_at(codes, bounds + count + 2 * bucket)
-            end, place = end_of(size, at), 0
+            end, place = at + code_bytes(size) * size, 0
             if end > len(codes):
                 break
             for number in range(min(size, len(rows) - found)):
