@@ -57,6 +57,7 @@ class Postings(NamedTuple):
 
     ranks: Int32  # (V,) the number of each term of the vocabulary among those that occur, or -1
     tops: Float32  # (T,) the greatest weight of each term
+    hurdles: Float32  # (T,) by what a cut-off is multiplied for each term, see `postings`
     lists: Offsets  # (T · W,) where the list of each term in each window begins, term by term
     codes: UInt8  # the lists
 
@@ -74,7 +75,8 @@ class Scratch(NamedTuple):
     """Memory of one thread. Sums, positions and `found` but for its first place are zeros between queries."""
 
     sums: UInt8 | UInt16  # (WINDOW,)
-    maxima: UInt8 | UInt16  # (BLOCKS,) of a piece
+    maxima: UInt8 | UInt16  # (MAXIMA,) of a piece
+    rows: Int64  # (PIECE + 1,) those of a piece that could be hits
     positions: UInt32  # (at least T,) one more than the place in the query of each term, by rank
     found: Float32  # (at least the query's terms + 1,) what a row has of each
 

@@ -23,7 +23,9 @@ COLUMNS = 5
 class Effort(NamedTuple):
     """What a search reads and how many rows it keeps; see the formula of `lexiscope.index.kernels`."""
 
-    cutoff: float  # products below this part of the sum of the greatest products are not read, 0 … 1
+    #: Products below this part of the sum of the greatest products are not read, of terms that one row in a
+    #: hundred has; see `postings.hurdles_of` for others. From 0, everything, to some 0.1.
+    cutoff: float
     most: float  # rows kept a hit, of at least ten, to be rescored; inf: as many as an exact answer takes
 
 

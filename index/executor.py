@@ -104,10 +104,14 @@ def scratch(segment: Segment, longest: int) -> Scratch:
 
 
 def _fresh(terms: int, most: int) -> Scratch:
-    from lexiscope.index.read_kernels import BLOCKS
+    from lexiscope.index.read_kernels import MAXIMA, PIECE
 
-    sums, maxima = np.zeros(WINDOW, np.uint16), np.zeros(BLOCKS, np.uint16)
-    return Scratch(sums, maxima, np.zeros(terms, np.uint32), np.zeros(most, np.float32))
+    sums, maxima, rows = (
+        np.zeros(WINDOW, np.uint16),
+        np.zeros(MAXIMA, np.uint16),
+        np.zeros(PIECE + 1, np.int64),
+    )
+    return Scratch(sums, maxima, rows, np.zeros(terms, np.uint32), np.zeros(most, np.float32))
 
 
 def _mask(chosen: Int32, n: int) -> UInt8:

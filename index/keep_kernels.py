@@ -15,7 +15,7 @@ from lexiscope.index.read_kernels import (
     clear,
     fetch,
     read_window,
-    rows_of_block,
+    rows_reaching,
     set_maxima,
     windows_of,
 )
@@ -44,10 +44,11 @@ def reached(histogram: Int64, wanted: int) -> int:
 @jit
 def count_bounds(kept: Kept, count: int) -> None:
     """Make the histogram that of the bounds kept."""
-    bits = bits_of(len(kept.histogram))
-    kept.histogram[:] = 0
+    _, bounds, histogram = kept
+    bits = bits_of(len(histogram))
+    histogram[:] = 0
     for place in range(count):
-        kept.histogram[kept.bounds[place] >> bits] += 1
+        histogram[bounds[place] >> bits] += 1
 
 
 @jit
@@ -58,15 +59,16 @@ def _leave_best(kept: Kept, count: int, wanted: int) -> tuple[int, int, int]:
         How many are left, a bound that all of them have, and the greatest that was dropped.
     """
     count_bounds(kept, count)
-    bits = bits_of(len(kept.histogram))
-    least = reached(kept.histogram, wanted)
-    room = wanted - kept.histogram[(least >> bits) + 1 :].sum()  # for those that hardly reach it
+    rows, bounds, histogram = kept
+    bits = bits_of(len(histogram))
+    least = reached(histogram, wanted)
+    room = wanted - histogram[(least >> bits) + 1 :].sum()  # for those that hardly reach it
     left, dropped = 0, 0
     for place in range(count):
-        bound = kept.bounds[place]
+        bound = bounds[place]
         hardly = bound >> bits == least >> bits
         if bound >= least and (room > 0 or not hardly):
-            kept.rows[left], kept.bounds[left] = kept.rows[place], bound
+            rows[left], bounds[left] = rows[place], bound
             left += 1
             room -= int(hardly)
         else:
@@ -77,10 +79,11 @@ def _leave_best(kept: Kept, count: int, wanted: int) -> tuple[int, int, int]:
 @jit
 def _guess(rows: int, wanted: int, scratch: Scratch, histogram: Int64) -> int:
     """A bound that so many of the first window's rows reach at least; without one all would be kept."""
+    sums, maxima, bits = scratch.sums, scratch.maxima, bits_of(len(histogram))
     for first in range(0, rows, PIECE):
-        set_maxima(scratch.sums, first, scratch.maxima)
-        for most in scratch.maxima:
-            histogram[most >> bits_of(len(histogram))] += 1
+        set_maxima(sums, first, maxima)
+        for block in range(BLOCKS):
+            histogram[maxima[block] >> bits] += 1
     least = reached(histogram, wanted)
     histogram[:] = 0
     return least
@@ -98,7 +101,7 @@ def _keep(
         least: See above.
         wanted: How many of the best are enough.
         scratch: With the sums.
-        histogram: Counts up the maxima of blocks that reach the bound.
+        histogram: Counts up the bounds of rows that reach the bound.
         kept: Out.
         count: How many rows are kept.
 
@@ -106,21 +109,17 @@ def _keep(
         How many rows are kept now, the bound to reach from now on, and the greatest that was dropped.
     """
     dropped, sums, maxima, bits = 0, scratch.sums, scratch.maxima, bits_of(len(histogram))
+    found, kept_rows, kept_bounds = scratch.rows, kept.rows, kept.bounds
     for first in range(0, rows, PIECE):
-        set_maxima(sums, first, maxima)
-        for block in range(BLOCKS):
-            if maxima[block] < least:
-                continue
-            histogram[maxima[block] >> bits] += 1
-            for row in rows_of_block(first, block, rows):
-                if sums[row] >= least:
-                    if count == len(kept.rows):
-                        count, bound, lost = _leave_best(kept, count, wanted)
-                        least, dropped = max(least, bound), max(dropped, lost)
-                    kept.rows[count], kept.bounds[count] = base + row, sums[row]
-                    count += 1
+        for number in range(rows_reaching(least, sums, first, maxima, found)):
+            row = found[number]
+            if count == len(kept_rows):
+                count, bound, lost = _leave_best(kept, count, wanted)
+                least, dropped = max(least, bound), max(dropped, lost)
+            histogram[sums[row] >> bits] += 1
+            kept_rows[count], kept_bounds[count] = base + row, sums[row]
+            count += 1
         clear(sums, first)
-    sums[rows:] = 0  # an altered file may name rows that are not there
     return count, max(least, reached(histogram, wanted)), dropped
 
 
@@ -128,7 +127,7 @@ def _keep(
 def collect(
     ranks: Int64,
     factors: Float64,
-    cutoff: float,
+    hurdles: Float64,
     wanted: int,
     n: int,
     postings: Postings,
@@ -142,15 +141,17 @@ def collect(
         How many rows are kept, the greatest bound that any other row can have, the most that was not read in
         any window, and all postings read.
     """
-    maxima = np.zeros_like(kept.histogram)  # of blocks: in each a row has that bound
+    histogram = np.zeros_like(kept.histogram)  # of the bounds of all rows that were kept
     count, least, dropped, unread, read = 0, 1, 0, 0, 0
     fetch(ranks, postings, windows_of(n))
     for window in range(windows_of(n)):
-        base, rows, missing, some = read_window(ranks, factors, cutoff, window, n, postings, allowed, scratch)
+        base, rows, missing, some = read_window(
+            ranks, factors, hurdles, window, n, postings, allowed, scratch
+        )
         unread, read = max(unread, missing), read + some
         if window == 0:
-            least = _guess(rows, wanted, scratch, maxima)
-        count, least, lost = _keep(base, rows, least, wanted, scratch, maxima, kept, count)
+            least = _guess(rows, wanted, scratch, histogram)
+        count, least, lost = _keep(base, rows, least, wanted, scratch, histogram, kept, count)
         dropped = max(dropped, lost)
     count, bound, lost = _leave_best(kept, count, wanted)
     return count, max(dropped, lost, max(least, bound) - 1), unread, read

@@ -25,17 +25,16 @@ import numpy as np
 
 from lexiscope.index.arrays import WINDOW, Best, Forward, Kept, Postings, Queries, Scratch
 from lexiscope.index.heap import offer, sort
-from lexiscope.index.jit import jit
+from lexiscope.index.jit import jit, lent
 from lexiscope.index.keep_kernels import PARTS, collect, count_bounds, reached
 from lexiscope.index.read_kernels import (
-    BLOCKS,
+    MAXIMA,
     PIECE,
     clear,
     greatest,
     plan,
     read_window,
-    rows_of_block,
-    set_maxima,
+    rows_reaching,
     windows_of,
 )
 from lexiscope.index.score_kernels import (
@@ -68,7 +67,7 @@ def check_query(terms: Int32, weights: Float32, columns: int) -> tuple[bool, boo
 
 @jit
 def _search_best(
-    planned: tuple[float, float, int, Int64, Float64],
+    planned: tuple[float, int, Int64, Float64, Float64],
     weights: Float32,
     wanted: int,
     postings: Postings,
@@ -84,12 +83,12 @@ def _search_best(
     Returns:
         The heap's size, what a row must score to enter it, and whether that proves that no other row does.
     """
-    scale, cutoff, unread, ranks, factors = planned
+    scale, unread, ranks, factors, hurdles = planned
     n, most, room = len(forward.offsets) - 1, greatest(scratch.sums), max(ROOM, 2 * wanted)
     parts = min(PARTS, most + 1)
     kept = Kept(np.empty(room, np.int64), np.empty(room, np.uint16), np.empty(parts, np.int64))
     count, missed, missing, read = collect(
-        ranks, factors, cutoff, wanted, n, postings, allowed, scratch, kept
+        ranks, factors, hurdles, wanted, n, postings, allowed, scratch, kept
     )
     unread += missing
     count_bounds(kept, count)
@@ -117,28 +116,22 @@ def _search_all(
     work: Int64,
 ) -> int:
     """One query: read everything, rescore every row that could score as much; the heap's size."""
-    _, scale, _, _, ranks, factors = plan(terms, weights, 0.0, True, postings)
+    _, scale, _, ranks, factors, hurdles = plan(terms, weights, 0.0, True, postings)
     n, size, waited, least = len(forward.offsets) - 1, 0, 0, max(1, int(score * scale * (1.0 - SLACK)))
-    waiting = np.empty(WAITING, np.int64)
+    waiting, found = np.empty(WAITING, np.int64), scratch.rows
     for window in range(windows_of(n)):
-        base, here, _, read = read_window(ranks, factors, 0.0, window, n, postings, allowed, scratch)
+        base, here, _, read = read_window(ranks, factors, hurdles, window, n, postings, allowed, scratch)
         work[0] += read
         for first in range(0, here, PIECE):
-            set_maxima(scratch.sums, first, scratch.maxima)
-            for block in range(BLOCKS):
-                if scratch.maxima[block] < least:
-                    continue
-                for row in rows_of_block(first, block, here):
-                    if scratch.sums[row] >= least:
-                        waiting[waited] = base + row
-                        waited += 1
-                        if waited == WAITING:
-                            size = offer_all(waiting, waited, forward, weights, scratch, scores, rows, size)
-                            least = max(least, threshold_of(scores, size, scale))
-                            work[1] += waited
-                            waited = 0
+            for number in range(rows_reaching(least, scratch.sums, first, scratch.maxima, found)):
+                waiting[waited] = base + found[number]
+                waited += 1
+                if waited == WAITING:
+                    size = offer_all(waiting, waited, forward, weights, scratch, scores, rows, size)
+                    least = max(least, threshold_of(scores, size, scale))
+                    work[1] += waited
+                    waited = 0
             clear(scratch.sums, first)
-        scratch.sums[here:] = 0  # an altered file may name rows that are not there
     work[1] += waited
     return offer_all(waiting, waited, forward, weights, scratch, scores, rows, size)
 
@@ -163,7 +156,8 @@ def search_postings(
         queries: Canonical rows.
         first: The first query to answer.
         last: The one after the last query to answer; threads share the arrays, each with queries of its own.
-        cutoffs: (queries,) products below this part of the sum of all terms' greatest products are not read.
+        cutoffs: (queries,) products below this part of the sum of all terms' greatest products are not read;
+            see `plan`.
         mosts: (queries,) how many rows a hit are kept, at least 1; inf where the answer is to be exact.
         postings: Of the segment.
         forward: The rows of the segment.
@@ -172,9 +166,12 @@ def search_postings(
         best: Out.
         work: (2,) counts up the postings read and the rows rescored.
     """
+    queries, postings, forward, best = lent(queries), lent(postings), lent(forward), lent(best)
+    allowed, scratch = lent(allowed), lent(scratch)
     coarse = Scratch(
         scratch.sums.view(np.uint8)[:WINDOW],
-        scratch.maxima.view(np.uint8)[:BLOCKS],
+        scratch.maxima.view(np.uint8)[:MAXIMA],
+        scratch.rows,
         scratch.positions,
         scratch.found,
     )
@@ -185,8 +182,10 @@ def search_postings(
         scores, rows = best.scores[query], best.ids[query]
         exact, hits = np.isinf(mosts[query]), len(scores)
         wanted = max(hits, SURE * max(hits, SURE_HITS) if exact else int(mosts[query] * max(hits, FEWEST)))
-        sixteen, scale, cutoff, unread, ranks, factors = plan(terms, weights, cutoffs[query], exact, postings)
-        planned = scale, cutoff, unread, ranks, factors
+        sixteen, scale, unread, ranks, factors, hurdles = plan(
+            terms, weights, cutoffs[query], exact, postings
+        )
+        planned = scale, unread, ranks, factors, hurdles
         if sixteen:
             size, needed, proven = _search_best(
                 planned, weights, wanted, postings, forward, allowed, scratch, scores, rows, work

@@ -15,7 +15,7 @@ import numpy as np
 from lexiscope.index.arrays import WINDOW, Given, Postings, windows_of
 from lexiscope.index.packing import Terms, offsets
 from lexiscope.index.pieces import pieced
-from lexiscope.index.vectors import Int64, Offsets, UInt8
+from lexiscope.index.vectors import Float32, Int64, Offsets, UInt8, UInt32
 
 SHORT = 32  # rows in a bucket of a list with fewer levels than there can be, on average
 _BELOW = 1 - 1e-6  # so that the greatest weight is in the last level, too
@@ -61,6 +61,20 @@ def make_lists(given: Given, terms: Terms) -> Lists:
     codes, first = pieced(pack, windows)
     begins += first[:, None]
     return Lists(offsets(begins.T.ravel()), codes)
+
+
+def hurdles_of(holders: UInt32, n: int) -> Float32:
+    """By what the cut-off is multiplied for each term: (its share of the rows, in hundredths)^¼.
+
+    Of two products of the same size that of the rarer term says more about a row, and fewer have to be read.
+    The exponent was measured, see `docs/index.md`.
+
+    Args:
+        holders: (T,) rows that have each term.
+        n: All rows.
+    """
+    hurdles: Float32 = np.sqrt(np.sqrt(100 / max(n, 1) * holders)).astype(np.float32)
+    return hurdles
 
 
 def rows_of(postings: Postings, rank: int, n: int) -> Int64:

@@ -16,6 +16,9 @@ from lexiscope.index.vectors import Float32, Float64, Int32, Int64, Offsets, UIn
 
 PIECE = 4096  # rows that are looked at and cleared together, while they are in the first-level cache
 BLOCKS = 64  # of a piece: of its rows every 64th shares a maximum, so that maxima of neighbours make a vector
+PART = 8  # rows of a block that share a maximum of their own
+STRIDE = PART * BLOCKS  # rows of a piece, one part of each block
+MAXIMA = BLOCKS + PIECE // PART  # first those of the blocks, then those of all parts, stride by stride
 MOST_COARSE = 64  # terms read into sums of 8 bits: rounding up takes one of 255 for each
 LINE = 64  # bytes in a cache line
 FETCHED = 4  # cache lines of a list that are fetched ahead; the processor guesses the others
@@ -39,23 +42,26 @@ def rank_of(term: int, ranks: Int32) -> int:
 @jit
 def plan(
     query_terms: Int32, query_weights: Float32, cutoff: float, exact: bool, postings: Postings
-) -> tuple[bool, float, float, int, Int64, Float64]:
+) -> tuple[bool, float, int, Int64, Float64, Float64]:
     """What of a query is read.
 
     Args:
         query_terms: (terms,).
         query_weights: (terms,).
-        cutoff: the part of the sum of all terms' greatest products that a product has to reach.
+        cutoff: the part of the sum of all terms' greatest products that a product of a term has to reach that
+            one row in a hundred has; for the others see `Postings.hurdles`.
         exact: whether the answer is to be.
         postings: of the segment.
 
     Returns:
         Whether sums are to have 16 bits. s: the sum of the greatest products of the terms that are read, or
-        of all where none is, fits with each rounded up; 0 without any. The cut-off in units of s. What the
-        terms of which nothing is read could add to a row. The ranks of the others, and s times their weights.
+        of all where none is, fits with each rounded up; 0 without any. What the terms of which nothing is
+        read could add to a row. Of the others: the ranks, s times their weights, and what s times a product
+        has to reach.
     """
     ranks, factors = np.empty(len(query_terms), np.int64), np.empty(len(query_terms), np.float64)
-    products, found, kept = np.empty(len(query_terms), np.float64), 0, 0
+    products, hurdles = np.empty(len(query_terms), np.float64), np.empty(len(query_terms), np.float64)
+    found, kept = 0, 0
     for position in range(len(query_terms)):
         rank = rank_of(query_terms[position], postings.ranks)
         if 0 <= rank < len(postings.tops):
@@ -64,15 +70,17 @@ def plan(
             found += 1
     least, read, unread = cutoff * products[:found].sum(), 0.0, 0.0
     for number in range(found):
-        if products[number] >= least:
-            ranks[kept], factors[kept] = ranks[number], factors[number]
+        hurdle = least * postings.hurdles[ranks[number]]
+        if products[number] >= hurdle:
+            ranks[kept], factors[kept], hurdles[kept] = ranks[number], factors[number], hurdle
             read, kept = read + products[number], kept + 1
         else:
             unread += products[number]
     fine = exact or kept > MOST_COARSE
     whole_sum = read if kept > 0 else unread  # where nothing is read all that is missed still counts
     scale = max(1, (65_535 if fine else 255) - kept) / whole_sum if whole_sum > 0.0 else 0.0
-    return fine, scale, least * scale, int(np.ceil(unread * scale)), ranks[:kept], factors[:kept] * scale
+    missed = int(np.ceil(unread * scale))
+    return fine, scale, missed, ranks[:kept], factors[:kept] * scale, hurdles[:kept] * scale
 
 
 @jit
@@ -139,13 +147,13 @@ def _add(impact: int, size: int, codes: UInt8, at: int, sums: UInt8 | UInt16) ->
 def _read(
     ranks: Int64,
     factors: Float64,
-    cutoff: float,
+    hurdles: Float64,
     postings: Postings,
     window: int,
     windows: int,
     sums: UInt8 | UInt16,
 ) -> tuple[int, int]:
-    """Add the products of at least `cutoff` to a window's sums.
+    """Add the products that reach the hurdles of their terms to a window's sums.
 
     Arrays are taken out of their tuple before the loop: numba counts references each time one is.
 
@@ -161,7 +169,7 @@ def _read(
         for bucket in range(count):
             product = unit * float(codes[bounds + bucket])
             impact = min(int(product) + 1, most)
-            if product < cutoff:
+            if product < hurdles[position]:
                 unread += impact
                 break
             size = size_at(codes, bounds + count + 2 * bucket)
@@ -183,29 +191,58 @@ def _strike(allowed: UInt8, sums: UInt8 | UInt16) -> None:
 
 @jit
 def set_maxima(sums: UInt8 | UInt16, first: int, maxima: UInt8 | UInt16) -> None:
-    """The greatest bound of every block of a piece, four rows at a time.
+    """The greatest bounds of a piece.
 
     Without a branch, and without a sign, which would ask whether a place is below 0, it becomes vector code.
 
     Args:
         sums: (WINDOW,).
         first: The piece's first row.
-        maxima: (BLOCKS,) out.
+        maxima: (MAXIMA,) out.
     """
     blocks, begin = np.uint64(BLOCKS), np.uint64(first)
-    maxima[:] = 0
-    for row in range(begin, begin + np.uint64(PIECE), np.uint64(4) * blocks):
+    for part in range(blocks, np.uint64(MAXIMA), blocks):
         for block in range(blocks):
-            one, three = row + block, row + block + np.uint64(2) * blocks
-            two = max(sums[one], sums[one + blocks])
-            four = max(sums[three], sums[three + blocks])
-            maxima[block] = max(maxima[block], max(two, four))
+            row = begin + block
+            one = max(sums[row], sums[row + blocks])
+            two = max(sums[row + np.uint64(2) * blocks], sums[row + np.uint64(3) * blocks])
+            three = max(sums[row + np.uint64(4) * blocks], sums[row + np.uint64(5) * blocks])
+            four = max(sums[row + np.uint64(6) * blocks], sums[row + np.uint64(7) * blocks])
+            maxima[part + block] = max(max(one, two), max(three, four))
+        begin += np.uint64(STRIDE)
+    maxima[:blocks] = 0
+    for part in range(blocks, np.uint64(MAXIMA), blocks):
+        for block in range(blocks):
+            maxima[block] = max(maxima[block], maxima[part + block])
 
 
 @jit
-def rows_of_block(first: int, block: int, rows: int) -> range:
-    """The rows of a block of the piece that begins with some row, of a window that has so many."""
-    return range(first + block, min(first + PIECE, rows), BLOCKS)
+def rows_reaching(least: int, sums: UInt8 | UInt16, first: int, maxima: UInt8 | UInt16, rows: Int64) -> int:
+    """Find the rows of a piece whose bounds are at least `least`.
+
+    Args:
+        least: See above.
+        sums: (WINDOW,).
+        first: The piece's first row.
+        maxima: (MAXIMA,), will be those of the piece.
+        rows: (PIECE + 1,) out. Rows of a part are written without a branch, and counted where they are found.
+
+    Returns:
+        How many rows there are.
+    """
+    found = 0
+    set_maxima(sums, first, maxima)
+    for block in range(BLOCKS):
+        if maxima[block] < least:
+            continue
+        for part in range(PIECE // STRIDE):
+            if maxima[BLOCKS * (1 + part) + block] < least:
+                continue
+            begin = first + part * STRIDE + block
+            for row in range(begin, begin + STRIDE, BLOCKS):
+                rows[found] = row
+                found += int(sums[row] >= least)
+    return found
 
 
 @jit
@@ -218,7 +255,7 @@ def clear(sums: UInt8 | UInt16, first: int) -> None:
 def read_window(
     ranks: Int64,
     factors: Float64,
-    cutoff: float,
+    hurdles: Float64,
     window: int,
     n: int,
     postings: Postings,
@@ -234,8 +271,9 @@ def read_window(
     rows = min(WINDOW, n - base)
     if window + 1 < windows:
         _fetch_window(ranks, postings, window + 1, windows)
-    unread, read = _read(ranks, factors, cutoff, postings, window, windows, scratch.sums)
+    unread, read = _read(ranks, factors, hurdles, postings, window, windows, scratch.sums)
     _strike(allowed[base : base + WINDOW], scratch.sums)
+    scratch.sums[rows:] = 0  # an altered file may name rows that are not there
     return base, rows, unread, read
 
 

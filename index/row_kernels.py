@@ -144,11 +144,13 @@ def pack_rows(given: Given, first: int, last: int, ranks: Int32, codes: UInt8, e
 
 
 @jit
-def span(row: int, offsets: Offsets, codes: UInt8, each: int) -> tuple[int, int, int, int]:
+def span(row: int, offsets: Offsets, codes: UInt8, stored: UInt8 | Float32) -> tuple[int, int, int, int]:
     """Where the gaps of a row begin, and how many of its terms are near, middle and far.
 
-    Whatever the bytes say, they are within the row, and the row is within all bytes.
+    Whatever the bytes say, they are within the row, and the row is within all bytes. The weights are asked
+    for so that their width is a constant: to divide by a number that is none takes as long as ten terms.
     """
+    each = item_bytes(stored)
     limit, head = len(codes), HEAD if each == 1 else HEAD - 4
     begin = min(max(whole(offsets[row]), 0), limit)
     end = max(min(whole(offsets[row + 1]), limit), begin)
@@ -170,8 +172,9 @@ def gaps_end(begin: int, near: int, middle: int) -> int:
 
 
 @jit
-def weights_at(gaps_end: int, far: int, each: int) -> int:
-    """The place of a row's first weight among all bytes by weights."""
+def weights_at(gaps_end: int, far: int, stored: UInt8 | Float32) -> int:
+    """The place of a row's first weight among all weights."""
+    each: int = item_bytes(stored)
     return (gaps_end + 4 * far + each - 1) // each
 
 
@@ -201,19 +204,18 @@ def unpack_ranks(begin: int, near: int, middle: int, far: int, codes: UInt8) -> 
 
 
 @jit
-def unit(row: int, offsets: Offsets, codes: UInt8, each: int) -> np.float32:
+def unit(row: int, offsets: Offsets, codes: UInt8, stored: UInt8 | Float32) -> np.float32:
     """What the weights of a row are multiplied by; the row is not empty."""
     begin = min(max(whole(offsets[row]), 0), len(codes) - 4)
     weight: np.float32 = np.uint32(four_bytes(codes, np.uint64(begin))).view(np.float32)
-    return weight if each == 1 else np.float32(1)
+    return weight if item_bytes(stored) == 1 else np.float32(1)
 
 
 @jit
 def row_lengths(forward: Forward, rows: Int64, lengths: Int64) -> None:
     """How many terms some rows have, (rows,)."""
-    each = item_bytes(forward.weights)
     for number in range(len(rows)):
-        _, near, middle, far = span(rows[number], forward.offsets, forward.codes, each)
+        _, near, middle, far = span(rows[number], forward.offsets, forward.codes, forward.weights)
         lengths[number] = near + middle + far
 
 
@@ -236,17 +238,17 @@ def unpack_rows(
         terms: (nnz,) out.
         weights: (nnz,) out.
     """
-    offsets, codes, each = forward.offsets, forward.codes, item_bytes(forward.weights)
+    offsets, codes, stored = forward.offsets, forward.codes, forward.weights
     for number in range(len(rows)):
         row, out = rows[number], pointers[number]
-        begin, near, middle, far = span(row, offsets, codes, each)
+        begin, near, middle, far = span(row, offsets, codes, stored)
         ranks = unpack_ranks(begin, near, middle, far, codes)
         order = np.empty(len(ranks), np.int64)  # terms, each with its place in the row
         for place in range(len(ranks)):
             order[place] = whole(vocabulary[min(ranks[place], len(vocabulary) - 1)]) << 32 | place
         order.sort()
-        first = weights_at(gaps_end(begin, near, middle), far, each)
+        first = weights_at(gaps_end(begin, near, middle), far, stored)
         for place in range(len(order)):
-            weight = np.float32(forward.weights[first + (order[place] & 0xFFFFFFFF)])
+            weight = np.float32(stored[first + (order[place] & 0xFFFFFFFF)])
             terms[out + place] = order[place] >> 32
-            weights[out + place] = unit(row, offsets, codes, each) * weight
+            weights[out + place] = unit(row, offsets, codes, stored) * weight

@@ -6,7 +6,7 @@ import numpy as np
 
 from lexiscope.index.arrays import Forward, Kept, Scratch
 from lexiscope.index.heap import offer
-from lexiscope.index.jit import item_bytes, jit, prefetch, whole
+from lexiscope.index.jit import jit, prefetch, whole
 from lexiscope.index.read_kernels import LINE, rank_of
 from lexiscope.index.row_kernels import four_bytes, gaps_end, middle_gap, span, unit, weights_at
 from lexiscope.index.vectors import Float32, Int32, Int64, Offsets, UInt8, UInt32
@@ -50,13 +50,13 @@ def _score(
         positions: As found: see `Scratch`, as `note` left it.
         found: For the row's weights.
     """
-    each, score = item_bytes(stored), np.float32(0)
-    begin, near, middle, far = span(row, offsets, codes, each)
+    score = np.float32(0)
+    begin, near, middle, far = span(row, offsets, codes, stored)
     if near + middle + far == 0:
         return score
     ends = gaps_end(begin, near, middle)
     at, highs, fars = np.uint64(begin), np.uint64(begin + near + middle), np.uint64(ends)
-    weight, rank, last = np.uint64(weights_at(ends, far, each)), np.uint64(0), np.uint64(len(positions) - 1)
+    weight, rank, last = np.uint64(weights_at(ends, far, stored)), np.uint64(0), np.uint64(len(positions) - 1)
     for number in range(np.uint64(near)):
         rank += np.uint64(codes[at + number])
         found[positions[min(rank, last)]] = np.float32(stored[weight + number])
@@ -68,7 +68,7 @@ def _score(
     for number in range(np.uint64(far)):
         rank = four_bytes(codes, fars + np.uint64(4) * number)
         found[positions[min(rank, last)]] = np.float32(stored[weight + number])
-    scale = unit(row, offsets, codes, each)
+    scale = unit(row, offsets, codes, stored)
     for place in range(len(weights)):
         score += weights[place] * (scale * found[place + 1])
         found[place + 1] = 0
@@ -131,10 +131,10 @@ def rescore(
 ) -> tuple[int, int]:
     """Offer the exact scores of the kept rows with least ≤ bound < below; the heap's size, how many rows."""
     rescored, waited = 0, 0
-    waiting = np.empty(WAITING, np.int64)
+    waiting, kept_rows, bounds = np.empty(WAITING, np.int64), kept.rows, kept.bounds
     for place in range(count):
-        if least <= kept.bounds[place] < below:
-            waiting[waited] = kept.rows[place]
+        if least <= bounds[place] < below:
+            waiting[waited] = kept_rows[place]
             waited += 1
             if waited == WAITING:
                 size = offer_all(waiting, waited, forward, weights, scratch, scores, rows, size)

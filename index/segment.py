@@ -19,8 +19,8 @@ from lexiscope.errors import DamagedIndex, InvalidValue
 from lexiscope.index.arrays import Forward, Postings, windows_of
 from lexiscope.index.effort import COLUMNS, Effort, cheapest
 from lexiscope.index.packing import forward_of, given_rows, occurring, pack, ranks_of, unpack
-from lexiscope.index.postings import make_lists, rows_of
-from lexiscope.index.vectors import Float32, Int32, Int64, Offsets, Rows, UInt8, concatenate, frozen
+from lexiscope.index.postings import hurdles_of, make_lists, rows_of
+from lexiscope.index.vectors import Float32, Int32, Int64, Offsets, Rows, UInt8, UInt32, concatenate, frozen
 
 Weights: TypeAlias = Literal["float32", "uint8"]
 
@@ -41,7 +41,8 @@ class Segment:
     row_offsets: Offsets  # (n + 1,)
     row_codes: UInt8
     row_width: UInt8  # (1,) bytes of a weight
-    term_tops: Float32  # (T,)
+    term_tops: Float32  # (T,) the greatest weight of each
+    term_rows: UInt32  # (T,) how many rows have each
     posting_lists: Offsets  # (T · windows,)
     posting_buckets: UInt8
     efforts: Float32  # (5 m,) of m measured efforts, see `effort`
@@ -60,7 +61,8 @@ class Segment:
     def postings(self) -> Postings:
         """What the kernels read by term."""
         ranks = frozen(ranks_of(self.row_vocabulary, self.columns), np.int32)
-        return Postings(ranks, self.term_tops, self.posting_lists, self.posting_buckets)
+        hurdles = frozen(hurdles_of(self.term_rows, len(self)), np.float32)
+        return Postings(ranks, self.term_tops, hurdles, self.posting_lists, self.posting_buckets)
 
     @cached_property
     def forward(self) -> Forward:
@@ -103,7 +105,7 @@ class Segment:
             and self.row_offsets[0] == 0
             and self.row_offsets[-1] == len(self.row_codes)
             and self.row_width.tolist() in ([1], [4])
-            and len(self.term_tops) == terms
+            and len(self.term_tops) == len(self.term_rows) == terms
             and (not terms or 0 <= self.row_vocabulary.min() <= self.row_vocabulary.max() < self.columns)
             and len(self.posting_lists) == terms * windows_of(n)
             and len(self.efforts) % COLUMNS == 0
@@ -120,6 +122,7 @@ ARRAYS: dict[str, tuple[type[np.generic], ...]] = {
     "row_codes": (np.uint8,),
     "row_width": (np.uint8,),
     "term_tops": (np.float32,),
+    "term_rows": (np.uint32,),
     "posting_lists": (np.uint32, np.int64),
     "posting_buckets": (np.uint8,),
     "efforts": (np.float32,),
@@ -148,6 +151,7 @@ def build_segment(ids: Int64, rows: Rows, weights: Weights = "float32") -> Segme
         row_codes=frozen(packed.codes, np.uint8),
         row_width=frozen(np.array([1 if weights == "uint8" else 4]), np.uint8),
         term_tops=frozen(terms.tops, np.float32),
+        term_rows=frozen(terms.holders, np.uint32),
         posting_lists=frozen(lists.begins, lists.begins.dtype.type),
         posting_buckets=frozen(lists.codes, np.uint8),
         efforts=frozen(np.empty(0), np.float32),

@@ -136,7 +136,7 @@ def _open_rows(place: Path, entry: SegmentEntry, columns: int) -> tuple[Int64, R
 
 
 def _open_segment(place: Path, entry: SegmentEntry, columns: int) -> Segment:
-    if "posting_buckets.npy" not in entry.files:  # formats 1 to 4
+    if "term_rows.npy" not in entry.files:  # formats 1 to 5
         return build_segment(*_open_rows(place, entry, columns))
     arrays = {name: open_array(place / f"{name}.npy", dtypes) for name, dtypes in ARRAYS.items()}
     segment = Segment(**arrays, columns=columns, nnz=entry.weights)  # type: ignore[arg-type]

@@ -50,6 +50,20 @@ def recall_of(index: InvertedIndex, queries: csr_array, k: int, asked: float) ->
     return float((found >= true[:, -1:] * (1 - 1e-6)).mean())
 
 
+def test_a_cut_off_asks_more_of_a_frequent_term_than_of_a_rare_one() -> None:
+    """Of two products of one size that of the rarer term is read."""
+    n, rare, frequent = 4_000, np.arange(0, 4), np.arange(1, 4_000, 2)
+    terms = np.repeat([0, 1], [len(rare), len(frequent)])
+    rows = csr_array((np.ones(len(terms)), (np.concatenate([rare, frequent]), terms)), shape=(n, 2))
+    index, query = InvertedIndex.build(rows), csr_array(np.ones((1, 2)))
+    # Each makes half of the greatest products.
+    least, most = (0.5 / (100 * len(rows_with) / n) ** 0.25 for rows_with in (frequent, rare))
+    assert least < 0.5 * most
+    for cutoff, hits in ((0.99 * least, 100), (1.01 * least, 4), (0.99 * most, 4)):
+        ids, _ = index.search(query, 100, effort=Effort(cutoff, 2))
+        assert np.count_nonzero(ids[0] >= 0) == hits and set(rare) <= set(ids[0])
+
+
 @pytest.mark.parametrize("asked", [0.8, 0.9, 0.95, 0.99])
 @pytest.mark.parametrize(("least", "most"), [(3, 8), (20, 60), (80, 140)])
 @pytest.mark.parametrize("k", [1, 3, 10, 50])
