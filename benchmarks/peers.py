@@ -59,8 +59,8 @@ class LexiscopeByEffort(Lexiscope):
         """See `Peer`."""
         from lexiscope.index.effort import Effort
 
-        for cutoff in (0.02, 0.017, 0.014, 0.012, 0.01, 0.0085, 0.007, 0.005, 0.003):
-            for most in (2, 4, 6, 10, 16):
+        for cutoff in (0.025, 0.02, 0.017, 0.014, 0.012, 0.01, 0.0085, 0.007, 0.005, 0.003):
+            for most in (2, 3, 4, 6, 8, 10, 16):
                 search = self.index.searcher(self.k, effort=Effort(cutoff, most))
                 yield f"cut-off {cutoff} most {most}", lambda t, w, s=search: s(t, w)[0]
 

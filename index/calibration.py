@@ -115,8 +115,8 @@ class _Group:
         def ask(first: int, last: int) -> None:
             work = np.zeros(2, np.int64)
             own = scratch(segment, int(self.queries.pointers[last] - self.queries.pointers[first]))
-            parts = segment.postings, segment.forward, everything, own, best, work
-            search_postings(self.queries, first, last, cutoffs, mosts, *parts)
+            arrays = *self.queries, *segment.postings, *segment.forward, *own, *best
+            search_postings(first, last, cutoffs, mosts, everything, work, *arrays)
             works.append(work)
 
         over_cores(ask, n, QUERIES_A_TASK)

@@ -69,8 +69,8 @@ def search(planned: Plan, queries: Queries, k: int, cutoffs: Float64, mosts: Flo
         if candidates is not None:
             compiled.search_rows(queries, first, last, candidates, postings.ranks, forward, own, best)
             return
-        parts = postings, forward, allowed, own, best, np.zeros(2, np.int64)
-        compiled.search_postings(queries, first, last, cutoffs, mosts, *parts)
+        arrays = *queries, *postings, *forward, *own, *best
+        compiled.search_postings(first, last, cutoffs, mosts, allowed, np.zeros(2, np.int64), *arrays)
 
     if n <= QUERIES_A_TASK:
         answer(0, n)

@@ -21,6 +21,8 @@ access.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from lexiscope.index.arrays import WINDOW, Best, Forward, Kept, Postings, Queries, Scratch
@@ -138,36 +140,31 @@ def _search_all(
 
 @jit
 def search_postings(
-    queries: Queries,
     first: int,
     last: int,
     cutoffs: Float64,
     mosts: Float64,
-    postings: Postings,
-    forward: Forward,
     allowed: UInt8,
-    scratch: Scratch,
-    best: Best,
     work: Int64,
+    *arrays: Any,  # noqa: ANN401
 ) -> None:
     """Top-k of the queries first … last - 1, see the formula at the head of this file.
 
     Args:
-        queries: Canonical rows.
         first: The first query to answer.
         last: The one after the last query to answer; threads share the arrays, each with queries of its own.
         cutoffs: (queries,) products below this part of the sum of all terms' greatest products are not read;
             see `plan`.
         mosts: (queries,) how many rows a hit are kept, at least 1; inf where the answer is to be exact.
-        postings: Of the segment.
-        forward: The rows of the segment.
         allowed: (n,) 1 where a row may be a hit, or (0,) when all may.
-        scratch: This thread's; half of its memory serves where sums have 8 bits.
-        best: Out.
         work: (2,) counts up the postings read and the rows rescored.
+        arrays: Those of `Queries`, with canonical rows; of the segment's `Postings` and `Forward`; of this
+            thread's `Scratch`, half of whose memory serves where sums have 8 bits; and of `Best`, out. One by
+            one: numba takes as long to open them in tuples as it takes to read some thousand postings.
     """
-    queries, postings, forward, best = lent(queries), lent(postings), lent(forward), lent(best)
-    allowed, scratch = lent(allowed), lent(scratch)
+    queries, postings = lent(Queries(*arrays[:3])), lent(Postings(*arrays[3:8]))
+    forward, scratch = lent(Forward(*arrays[8:12])), lent(Scratch(*arrays[12:17]))
+    best, allowed = lent(Best(*arrays[17:])), lent(allowed)
     coarse = Scratch(
         scratch.sums.view(np.uint8)[:WINDOW],
         scratch.maxima.view(np.uint8)[:MAXIMA],

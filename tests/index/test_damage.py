@@ -250,8 +250,8 @@ def test_a_folder_that_may_only_be_read(folder: Path, helpers, monkeypatch) -> N
 def test_an_index_of_an_older_format_is_read_and_written_anew(
     folder: Path, helpers, kind: Weights, version: int
 ) -> None:
-    """Format 1 had the rows as they came in, 4 as they are now; both had postings that nobody reads now. 5 did
-    not say how many rows have a term."""
+    """Format 1 had the rows as they came in, 4 as they are now; both had postings that nobody reads now. 5
+    did not say how many rows have a term."""
     with Collection.open(folder) as now:
         part = now.index.parts[0]
     rows, ids = part.segment.take(np.arange(len(part.segment))), part.segment.ids
