@@ -47,7 +47,8 @@ class Lexiscope:
 
     def settings(self) -> Iterator[tuple[str, Ask]]:
         """See `Peer`."""
-        for recall in (None, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.995):
+        asked = 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.995
+        for recall in (None, *asked):
             search = self.index.searcher(self.k, recall=recall)
             yield "exact" if recall is None else f"recall {recall}", lambda t, w, s=search: s(t, w)[0]
 

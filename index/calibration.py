@@ -24,9 +24,9 @@ from lexiscope.index.vectors import Float32, Int64, Rows, concatenate, frozen
 __all__ = ["FEWEST_ROWS", "calibrated"]
 
 FEWEST_ROWS = 10_000  # fewer are searched exactly in less time than a question takes to make
-RECALLS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.995)
-CUTOFFS = (0.025, 0.02, 0.017, 0.014, 0.012, 0.01, 0.0085, 0.007, 0.006, 0.005, 0.003, 0.0015)
-EXACT_CUTOFFS = (0.0, 0.001, 0.002)
+RECALLS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99, 0.995)
+CUTOFFS = (0.025, 0.02, 0.017, 0.014, 0.012, 0.01, 0.0085, 0.007, 0.006, 0.005, 0.004, 0.003, 0.0015)
+EXACT_CUTOFFS = (0.0, 0.0005, 0.001, 0.0015, 0.002)
 EXACT_HITS = 10  # what is quickest for so many is so for one and for a hundred, too
 MOSTS = (2, 4, 6, 10, 16)
 RESERVE = 0.25  # of what may be missed is kept back

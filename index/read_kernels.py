@@ -14,7 +14,7 @@ from lexiscope.index.jit import item_bytes, jit, prefetch, whole
 from lexiscope.index.row_kernels import two_bytes
 from lexiscope.index.vectors import Float32, Float64, Int32, Int64, Offsets, UInt8, UInt16
 
-PIECE = 4096  # rows that are looked at and cleared together, while they are in the first-level cache
+PIECE = 8192  # rows that are looked at and cleared together, while they are in the first-level cache
 BLOCKS = 64  # of a piece: of its rows every 64th shares a maximum, so that maxima of neighbours make a vector
 PART = 8  # rows of a block that share a maximum of their own
 STRIDE = PART * BLOCKS  # rows of a piece, one part of each block
