@@ -73,7 +73,9 @@ def _tenth(rows: csr_array, queries: csr_array) -> npt.NDArray[np.float64]:
 
 
 def _csr(data: Array, indices: Array, pointers: Array) -> csr_array:
-    parts = data.astype(np.float32), indices.astype(np.int32), pointers.astype(np.int64)
+    # With pointers of 64 bits scipy would make terms of 64 bits, too, and every peer a copy of them.
+    kind = np.int32 if pointers[-1] < 2**31 else np.int64
+    parts = data.astype(np.float32), indices.astype(kind), pointers.astype(kind)
     rows = csr_array(parts, shape=(len(pointers) - 1, TERMS))
     rows.sort_indices()
     return rows

@@ -22,7 +22,7 @@ __all__ = [
     "unpack",
 ]
 
-_TOGETHER = 1 << 14  # rows packed by one thread
+_TOGETHER = 1 << 12  # rows packed by one thread
 
 
 class Terms(NamedTuple):
