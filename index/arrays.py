@@ -57,7 +57,7 @@ class Postings(NamedTuple):
 
     ranks: Int32  # (V,) the number of each term of the vocabulary among those that occur, or -1
     tops: Float32  # (T,) the greatest weight of each term
-    hurdles: Float32  # (T,) by what a cut-off is multiplied for each term, see `postings`
+    hurdles: Float32  # (T,) by what a cut-off is multiplied for each term, see `postings.hurdles_of`
     lists: Offsets  # (T · W,) where the list of each term in each window begins, term by term
     codes: UInt8  # the lists
 
@@ -82,7 +82,11 @@ class Scratch(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """Rows that could be hits of a query."""
+    """Rows that could be hits of a query.
+
+    A kernel makes them, and so cannot be lent them: it takes the arrays out before a loop, since numba counts
+    a reference each time.
+    """
 
     rows: Int64
     bounds: UInt16

@@ -106,12 +106,9 @@ def scratch(segment: Segment, longest: int) -> Scratch:
 def _fresh(terms: int, most: int) -> Scratch:
     from lexiscope.index.read_kernels import MAXIMA, PIECE
 
-    sums, maxima, rows = (
-        np.zeros(WINDOW, np.uint16),
-        np.zeros(MAXIMA, np.uint16),
-        np.zeros(PIECE + 1, np.int64),
-    )
-    return Scratch(sums, maxima, rows, np.zeros(terms, np.uint32), np.zeros(most, np.float32))
+    sums, maxima = np.zeros(WINDOW, np.uint16), np.zeros(MAXIMA, np.uint16)
+    rows, positions = np.zeros(PIECE + 1, np.int64), np.zeros(terms, np.uint32)
+    return Scratch(sums, maxima, rows, positions, np.zeros(most, np.float32))
 
 
 def _mask(chosen: Int32, n: int) -> UInt8:

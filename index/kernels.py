@@ -227,6 +227,7 @@ def search_rows(
         scratch: This thread's.
         best: Out.
     """
+    queries, forward, scratch, best = lent(queries), lent(forward), lent(scratch), lent(best)
     for query in range(first, last):
         start, stop = queries.pointers[query], queries.pointers[query + 1]
         terms, weights = queries.terms[start:stop], queries.weights[start:stop]

@@ -155,8 +155,6 @@ def _read(
 ) -> tuple[int, int]:
     """Add the products that reach the hurdles of their terms to a window's sums.
 
-    Arrays are taken out of their tuple before the loop: numba counts references each time one is.
-
     Returns:
         The most that the other products could add to a row, and how many postings were read.
     """
@@ -191,7 +189,7 @@ def _strike(allowed: UInt8, sums: UInt8 | UInt16) -> None:
 
 @jit
 def set_maxima(sums: UInt8 | UInt16, first: int, maxima: UInt8 | UInt16) -> None:
-    """The greatest bounds of a piece.
+    """The greatest bounds of a piece, of each part and then of each block.
 
     Without a branch, and without a sign, which would ask whether a place is below 0, it becomes vector code.
 

@@ -79,10 +79,7 @@ def _score(
 def score_rows(
     rows: Int64 | Int32, count: int, forward: Forward, weights: Float32, scratch: Scratch, scores: Float32
 ) -> None:
-    """Write the scores of the first so many rows.
-
-    All arrays are taken out of their tuples before the loop: numba counts references each time one is.
-    """
+    """Write the scores of the first so many rows."""
     offsets, codes, stored = forward.offsets, forward.codes, forward.weights
     positions, found = scratch.positions, scratch.found
     for number in range(count):
