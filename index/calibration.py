@@ -15,11 +15,10 @@ from dataclasses import replace
 import numpy as np
 
 from lexiscope.index.arrays import as_queries, no_hits, windows_of
-from lexiscope.index.cores import over_cores
 from lexiscope.index.effort import COLUMNS, EXACT, HITS, TERMS, Effort
-from lexiscope.index.executor import QUERIES_A_TASK, scratch
+from lexiscope.index.executor import ask
 from lexiscope.index.segment import Segment
-from lexiscope.index.vectors import Float32, Int64, Rows, concatenate, frozen
+from lexiscope.index.vectors import Float32, Rows, concatenate, frozen
 
 __all__ = ["FEWEST_ROWS", "calibrated"]
 
@@ -105,22 +104,10 @@ class _Group:
         return float(found.sum() / max(1, self.wanted.sum())), cost
 
     def _ask(self, effort: Effort) -> tuple[Float32, float]:
-        from lexiscope.index.kernels import search_postings
-
         segment, n, k = self.segment, len(self.queries.pointers) - 1, self.hits + self.skip
         best, everything = no_hits(n, k), frozen(np.empty(0), np.uint8)
         cutoffs, mosts = (np.full(n, value) for value in effort)
-        works: list[Int64] = []
-
-        def ask(first: int, last: int) -> None:
-            work = np.zeros(2, np.int64)
-            own = scratch(segment, int(self.queries.pointers[last] - self.queries.pointers[first]))
-            arrays = *self.queries, *segment.postings, *segment.forward, *own, *best
-            search_postings(first, last, cutoffs, mosts, everything, work, *arrays)
-            works.append(work)
-
-        over_cores(ask, n, QUERIES_A_TASK)
-        read, rescored = np.sum(works, axis=0)
+        read, rescored = np.sum(ask(segment, self.queries, cutoffs, mosts, everything, best), axis=0)
         a_row = _ROW + 3 * segment.nnz / len(segment)
         fixed = _ASK + _WINDOW * windows_of(len(segment))
         return best.scores, fixed + float(read + a_row * rescored) / max(1, n)

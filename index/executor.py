@@ -59,24 +59,39 @@ def search(planned: Plan, queries: Queries, k: int, cutoffs: Float64, mosts: Flo
     Returns:
         ids and scores, both (n, k): best first, ties by smaller id, -1 and 0 where there is no hit.
     """
-    compiled, n = kernels(), len(queries.pointers) - 1
-    best = no_hits(n, k)
+    best = no_hits(len(queries.pointers) - 1, k)
     segment, candidates, allowed = planned
+    if candidates is None:
+        ask(segment, queries, cutoffs, mosts, allowed, best)
+        return best
+    compiled, ranks = kernels(), segment.postings.ranks
 
     def answer(first: int, last: int) -> None:
         own = scratch(segment, int(queries.pointers[last] - queries.pointers[first]))
-        postings, forward = segment.postings, segment.forward
-        if candidates is not None:
-            compiled.search_rows(queries, first, last, candidates, postings.ranks, forward, own, best)
-            return
-        arrays = *queries, *postings, *forward, *own, *best
-        compiled.search_postings(first, last, cutoffs, mosts, allowed, np.zeros(2, np.int64), *arrays)
+        compiled.search_rows(queries, first, last, candidates, ranks, segment.forward, own, best)
 
-    if n <= QUERIES_A_TASK:
-        answer(0, n)
-    else:
-        over_cores(answer, n, QUERIES_A_TASK)
+    over_cores(answer, len(best.ids), QUERIES_A_TASK)
     return best
+
+
+def ask(
+    segment: Segment, queries: Queries, cutoffs: Float64, mosts: Float64, allowed: UInt8, best: Best
+) -> list[Int64]:
+    """Answer queries by the postings of a segment, shared among threads; see `kernels.search_postings`.
+
+    Returns:
+        For some of the queries each (2,) the postings read and the rows rescored.
+    """
+    compiled, works = kernels(), list[Int64]()
+
+    def answer(first: int, last: int) -> None:
+        own = scratch(segment, int(queries.pointers[last] - queries.pointers[first]))
+        arrays, work = (*queries, *segment.postings, *segment.forward, *own, *best), np.zeros(2, np.int64)
+        compiled.search_postings(first, last, cutoffs, mosts, allowed, work, *arrays)
+        works.append(work)
+
+    over_cores(answer, len(best.ids), QUERIES_A_TASK)
+    return works
 
 
 @cache
