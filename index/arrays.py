@@ -1,28 +1,25 @@
-"""What the kernels take: groups of arrays under one name each, all one-dimensional unless said otherwise."""
+"""What the kernels take: groups of one-dimensional arrays under one name each."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from lexiscope.index.vectors import Float32, Int32, Int64, Offsets, Rows, UInt8, UInt16, UInt32
+from lexiscope.index.vectors import Float32, Float64, Int32, Int64, Offsets, Rows, UInt8
 
 __all__ = [
     "WINDOW",
     "WINDOW_BITS",
     "Best",
+    "Efforts",
     "Forward",
     "Given",
-    "Kept",
     "Postings",
     "Queries",
-    "Scratch",
     "as_queries",
     "no_hits",
     "windows_of",
-    "writable",
 ]
 
 
@@ -36,7 +33,7 @@ def windows_of(n: int) -> int:
 
 
 class Queries(NamedTuple):
-    """Canonical rows, see `vectors.Rows`. Of all that kernels only read these alone may be written to."""
+    """Canonical rows, see `vectors.Rows`."""
 
     pointers: Int64  # (queries + 1,)
     terms: Int32  # (query nnz,)
@@ -71,50 +68,37 @@ class Forward(NamedTuple):
     weights: UInt8 | Float32  # the same memory, by weights
 
 
-class Scratch(NamedTuple):
-    """Memory of one thread. Sums, positions and `found` but for its first place are zeros between queries."""
+class Efforts(NamedTuple):
+    """How hard to try for each query, see `effort`."""
 
-    sums: UInt8 | UInt16  # (WINDOW,)
-    maxima: UInt8 | UInt16  # (MAXIMA,) of a piece
-    rows: Int64  # (PIECE + 1,) those of a piece that could be hits
-    positions: UInt32  # (at least T,) one more than the place in the query of each term, by rank
-    found: Float32  # (at least the query's terms + 1,) what a row has of each
-
-
-class Kept(NamedTuple):
-    """Rows that could be hits of a query.
-
-    A kernel makes them, and so cannot be lent them: it takes the arrays out before a loop, since numba counts
-    a reference each time.
-    """
-
-    rows: Int64
-    bounds: UInt16
-    histogram: Int64  # of bounds
+    cutoffs: Float64  # (queries,)
+    mosts: Float64  # (queries,)
 
 
 class Best(NamedTuple):
-    """The answers: (queries, k) each; places without a hit are left as they are."""
+    """The answers, k places a query, best first; id -1 and score 0 where there is no hit.
+
+    To kernels they are lent flat, (queries · k,); elsewhere they are (queries, k).
+    """
 
     ids: Int64
     scores: Float32
 
+    def flat(self) -> Best:
+        """The same memory in one dimension."""
+        return Best(self.ids.reshape(-1), self.scores.reshape(-1))
+
 
 def as_queries(rows: Rows) -> Queries:
     """What the kernels take of canonical rows."""
+    contiguous = np.ascontiguousarray
     return Queries(
-        writable(rows.pointers, np.int64), writable(rows.terms, np.int32), writable(rows.weights, np.float32)
+        contiguous(rows.pointers, np.int64),
+        contiguous(rows.terms, np.int32),
+        contiguous(rows.weights, np.float32),
     )
-
-
-def writable(array: npt.NDArray[np.generic], dtype: type[np.generic]) -> npt.NDArray[Any]:
-    """Return an array of this type that may be written to, as the kernels were compiled for; often itself."""
-    whole = np.ascontiguousarray(array, dtype)
-    return whole if whole.flags.writeable else whole.copy()
 
 
 def no_hits(queries: int, k: int) -> Best:
     """Answers to be filled: id -1 and score 0 in every place."""
-    ids = np.empty((queries, k), np.int64)
-    ids.fill(-1)
-    return Best(ids, np.zeros((queries, k), np.float32))
+    return Best(np.full((queries, k), -1, np.int64), np.zeros((queries, k), np.float32))

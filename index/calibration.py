@@ -14,9 +14,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from lexiscope.index.arrays import as_queries, no_hits, windows_of
+from lexiscope.index.arrays import Efforts, as_queries, no_hits, windows_of
 from lexiscope.index.effort import COLUMNS, EXACT, HITS, TERMS, Effort
-from lexiscope.index.executor import ask
+from lexiscope.index.executor import Plan, count
+from lexiscope.index.native import lend
 from lexiscope.index.segment import Segment
 from lexiscope.index.vectors import Float32, Rows, concatenate, frozen
 
@@ -105,9 +106,9 @@ class _Group:
 
     def _ask(self, effort: Effort) -> tuple[Float32, float]:
         segment, n, k = self.segment, len(self.queries.pointers) - 1, self.hits + self.skip
-        best, everything = no_hits(n, k), frozen(np.empty(0), np.uint8)
-        cutoffs, mosts = (np.full(n, value) for value in effort)
-        read, rescored = np.sum(ask(segment, self.queries, cutoffs, mosts, everything, best), axis=0)
+        best, everything = no_hits(n, k), Plan(segment, None, lend(np.empty(0, np.uint8)))
+        efforts = Efforts(*(np.full(n, value) for value in effort))
+        read, rescored, _ = count(everything, self.queries, efforts, best)
         a_row = _ROW + 3 * segment.nnz / len(segment)
         fixed = _ASK + _WINDOW * windows_of(len(segment))
         return best.scores, fixed + float(read + a_row * rescored) / max(1, n)

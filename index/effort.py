@@ -13,11 +13,13 @@ import numpy as np
 
 from lexiscope.index.vectors import Float32, Int64
 
-__all__ = ["COLUMNS", "EXACT", "HITS", "TERMS", "Effort", "cheapest"]
+__all__ = ["COLUMNS", "EXACT", "HITS", "TERMS", "Effort", "cheapest", "wanted"]
 
 HITS = (1, 10, 100)  # more are searched exactly
 TERMS = (14, 50, np.inf)  # classes of questions by their length
 COLUMNS = 5
+FEWEST = 10  # hits; for fewer as many rows are kept as for so many
+SURE_HITS, SURE = 40, 4  # for an exact answer four rows a hit are kept, of at least forty
 
 
 class Effort(NamedTuple):
@@ -30,6 +32,11 @@ class Effort(NamedTuple):
 
 
 EXACT = Effort(0.0, np.inf)
+
+
+def wanted(most: float, k: int) -> int:
+    """How many rows are kept for k hits; also compiled."""
+    return SURE * max(k, SURE_HITS) if np.isinf(most) else int(most * max(k, FEWEST))
 
 
 def cheapest(efforts: Float32, recall: float | None, k: int, terms: Int64) -> list[Effort]:

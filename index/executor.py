@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-import threading
-from functools import cache
-from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 
-from lexiscope.index.arrays import WINDOW, Best, Queries, Scratch, no_hits
+from lexiscope.index.arrays import Best, Efforts, Queries, no_hits
 from lexiscope.index.cores import over_cores
+from lexiscope.index.effort import wanted
+from lexiscope.index.native import Bound, Lent, Native, lend
+from lexiscope.index.scratch import memory
 from lexiscope.index.segment import LiveSegment, Segment
-from lexiscope.index.vectors import Float32, Float64, Int32, Int64, UInt8, frozen
+from lexiscope.index.vectors import Float32, Int32, Int64, UInt8
 
 # A few milliseconds of work, so that threads neither wait for each other nor for the next task.
 QUERIES_A_TASK = 16
-_OF_THREAD = threading.local()
+_SEARCH_POSTINGS, _SEARCH_ROWS = Native("search_postings"), Native("search_rows")
 
 
 class Plan(NamedTuple):
     """A segment with the rows of it that may be hits; made once for many queries."""
 
     segment: Segment
-    candidates: Int32 | None  # so few that they are read one by one
-    allowed: UInt8  # otherwise: a mask, of length 0 where all are allowed
+    candidates: Lent | None  # so few that they are read one by one
+    allowed: Lent  # otherwise: a mask, of length 0 where all are allowed
+
+
+class Asked(NamedTuple):
+    """Queries, and where their answers go."""
+
+    hits: int  # k
+    queries: Lent
+    efforts: Lent
+    best: Lent
+    longest: int  # terms that a query has at most
+    wanted: int  # rows that are kept for a query at most
 
 
 def plan(part: LiveSegment, chosen: Int32 | None) -> Plan | None:
@@ -40,96 +51,80 @@ def plan(part: LiveSegment, chosen: Int32 | None) -> Plan | None:
     segment = part.segment
     if len(part) == 0 or (chosen is not None and len(chosen) == 0):
         return None
+    if chosen is None:
+        return Plan(segment, None, lend(part.allowed))
     # Reading the weights of a few rows costs less than one pass over the bounds of all.
-    if chosen is not None and len(chosen) * segment.nnz < len(segment) ** 2:
-        return Plan(segment, chosen, part.allowed)
-    return Plan(segment, None, part.allowed if chosen is None else _mask(chosen, len(segment)))
+    if len(chosen) * segment.nnz < len(segment) ** 2:
+        return Plan(segment, lend(chosen.astype(np.int64)), lend(part.allowed))
+    return Plan(segment, None, lend(_mask(chosen, len(segment))))
 
 
-def search(planned: Plan, queries: Queries, k: int, cutoffs: Float64, mosts: Float64) -> Best:
+def search(planned: Plan, queries: Queries, k: int, efforts: Efforts) -> Best:
     """Find the best k of one segment for each query.
 
     Args:
         planned: See `plan`.
         queries: n canonical rows.
         k: Places a query.
-        cutoffs: (n,) with mosts the efforts, see `effort`.
-        mosts: (n,).
+        efforts: n.
 
     Returns:
         ids and scores, both (n, k): best first, ties by smaller id, -1 and 0 where there is no hit.
     """
     best = no_hits(len(queries.pointers) - 1, k)
-    segment, candidates, allowed = planned
-    if candidates is None:
-        ask(segment, queries, cutoffs, mosts, allowed, best)
-        return best
-    compiled, ranks = kernels(), segment.postings.ranks
-
-    def answer(first: int, last: int) -> None:
-        own = scratch(segment, int(queries.pointers[last] - queries.pointers[first]))
-        compiled.search_rows(queries, first, last, candidates, ranks, segment.forward, own, best)
-
-    over_cores(answer, len(best.ids), QUERIES_A_TASK)
+    count(planned, queries, efforts, best)
     return best
 
 
-def ask(
-    segment: Segment, queries: Queries, cutoffs: Float64, mosts: Float64, allowed: UInt8, best: Best
-) -> list[Int64]:
-    """Answer queries by the postings of a segment, shared among threads; see `kernels.search_postings`.
+def count(planned: Plan, queries: Queries, efforts: Efforts, best: Best) -> Int64:
+    """Answer queries by one segment, shared among threads.
 
     Returns:
-        For some of the queries each (2,) the postings read and the rows rescored.
+        (3,) what they took together, see `kernels.search_postings`.
     """
-    compiled, works = kernels(), list[Int64]()
+    what, works = asked(queries, efforts, best), list[Int64]()
 
     def answer(first: int, last: int) -> None:
-        own = scratch(segment, int(queries.pointers[last] - queries.pointers[first]))
-        arrays, work = (*queries, *segment.postings, *segment.forward, *own, *best), np.zeros(2, np.int64)
-        compiled.search_postings(first, last, cutoffs, mosts, allowed, work, *arrays)
+        work = np.zeros(3, np.int64)
+        bind(planned, what, lend(work), first, last)()
         works.append(work)
 
     over_cores(answer, len(best.ids), QUERIES_A_TASK)
-    return works
+    total: Int64 = np.sum(works, axis=0, dtype=np.int64)
+    return total
 
 
-@cache
-def kernels() -> ModuleType:
-    """The kernels, loaded when first asked for: numba takes a while."""
-    from lexiscope.index import kernels
+def asked(queries: Queries, efforts: Efforts, best: Best) -> Asked:
+    """Lend queries, and memory for their answers, to kernels."""
+    k = best.ids.shape[1]
+    longest = int(np.diff(queries.pointers).max(initial=0))
+    kept = max((wanted(most, k) for most in set(efforts.mosts.tolist())), default=0)
+    return Asked(k, lend(queries), lend(efforts), lend(best.flat()), longest, kept)
 
-    return kernels
 
-
-def scratch(segment: Segment, longest: int) -> Scratch:
-    """Return this thread's memory for a segment.
+def bind(planned: Plan, what: Asked, work: Lent, first: int, last: int) -> Bound:
+    """Return a function that answers some of the queries, in this thread.
 
     Args:
-        segment: Where to search.
-        longest: Terms that a query has at most; those of all of them together are a bound that costs nothing.
-
-    What one search left is used by the next.
+        planned: See `plan`.
+        what: See `asked`.
+        work: (3,) counts, see `kernels.search_postings`.
+        first: The first of the queries.
+        last: The one after the last.
     """
-    held: Scratch | None = getattr(_OF_THREAD, "held", None)
-    terms, most = len(segment.row_vocabulary), longest + 1
-    if held is None or len(held.positions) < terms or len(held.found) < most:
-        held = _OF_THREAD.held = _fresh(max(terms, 1), most)
-    return held
-
-
-def _fresh(terms: int, most: int) -> Scratch:
-    from lexiscope.index.read_kernels import MAXIMA, PIECE
-
-    sums, maxima = np.zeros(WINDOW, np.uint16), np.zeros(MAXIMA, np.uint16)
-    rows, positions = np.zeros(PIECE + 1, np.int64), np.zeros(terms, np.uint32)
-    return Scratch(sums, maxima, rows, positions, np.zeros(most, np.float32))
+    segment, candidates, allowed = planned
+    room = min(2 * what.wanted, len(segment))  # enough for all rows, or to drop half of them when it is full
+    own, rows = memory(len(segment.row_vocabulary), what.longest, room), segment.lent
+    some = first, last, what.hits, what.queries
+    if candidates is None:
+        return _SEARCH_POSTINGS.bind(*some, what.efforts, *rows, allowed, *own, what.best, work)
+    return _SEARCH_ROWS.bind(*some, candidates, *rows, own.fine, what.best, work)
 
 
 def _mask(chosen: Int32, n: int) -> UInt8:
     mask = np.zeros(n, np.uint8)
     mask[chosen] = 1
-    return frozen(mask, np.uint8)
+    return mask
 
 
 def better_of(one: tuple[Int64, Float32], other: tuple[Int64, Float32]) -> tuple[Int64, Float32]:

@@ -14,13 +14,13 @@ import numpy.typing as npt
 from scipy.sparse import csr_array, sparray, spmatrix
 
 from lexiscope.errors import InvalidValue, UnknownDocument
-from lexiscope.index.arrays import as_queries, no_hits
+from lexiscope.index.arrays import Efforts, as_queries, no_hits
 from lexiscope.index.calibration import calibrated
 from lexiscope.index.effort import TERMS, Effort
 from lexiscope.index.executor import Plan, better_of, plan, search
-from lexiscope.index.searcher import Part, Searcher
+from lexiscope.index.searcher import Searcher
 from lexiscope.index.segment import LiveSegment, Weights, build_segment, merge_segments
-from lexiscope.index.vectors import Float32, Float64, Int32, Int64, check_rows, concatenate
+from lexiscope.index.vectors import Float32, Int32, Int64, check_rows, concatenate
 
 _NONE_DELETED: Int32 = np.empty(0, np.int32)
 
@@ -163,8 +163,8 @@ class InvertedIndex:
         asked = as_queries(check_rows(queries, self.vocabulary_size))
         selection = None if only is None else self._selection(only)
         best: tuple[Int64, Float32] | None = None
-        for planned, cutoffs, mosts in self._plans(k, recall, effort, np.diff(asked.pointers), selection):
-            found = search(planned, asked, k, cutoffs, mosts)
+        for planned, efforts in self._plans(k, recall, effort, np.diff(asked.pointers), selection):
+            found = search(planned, asked, k, efforts)
             best = found if best is None else better_of(best, found)
         return best or no_hits(len(asked.pointers) - 1, k)
 
@@ -188,10 +188,7 @@ class InvertedIndex:
         check_recall(recall)
         selection = None if only is None else self._selection(only)
         lengths = np.array([0, *(most + 1 for most in TERMS[:-1])])  # one question of each class
-        parts = [
-            Part(planned, cutoffs[:, None], mosts[:, None])
-            for planned, cutoffs, mosts in self._plans(k, recall, effort, lengths, selection)
-        ]
+        parts = list(self._plans(k, recall, effort, lengths, selection))
         return Searcher(parts, k, self.vocabulary_size)
 
     def _plans(
@@ -201,14 +198,13 @@ class InvertedIndex:
         effort: Effort | None,
         lengths: Int64,
         selection: Selection | None,
-    ) -> Iterator[tuple[Plan, Float64, Float64]]:
+    ) -> Iterator[tuple[Plan, Efforts]]:
         """For each segment with rows that may be hits: how to search it, and how hard for each question."""
         for number, part in enumerate(self.parts):
             planned = plan(part, None if selection is None else selection.rows[number])
             if planned is not None:
                 efforts = [effort] * len(lengths) if effort else part.segment.efforts_for(recall, k, lengths)
-                cutoffs, mosts = np.array(efforts, np.float64).reshape(-1, 2).T.copy()
-                yield planned, cutoffs, mosts
+                yield planned, Efforts(*np.array(efforts, np.float64).reshape(-1, 2).T.copy())
 
     def select(self, ids: npt.ArrayLike) -> Selection:
         """Look up ids once, for several searches with one filter; ids that are not live are passed over."""

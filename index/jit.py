@@ -69,33 +69,3 @@ def _prefetch(context: Any, array: Any, place: Any) -> Any:  # noqa: ANN401
 
 #: `prefetch(array, place)` in a kernel.
 prefetch: Any = intrinsic(_prefetch)
-
-
-def _lent(context: Any, value: Any) -> Any:  # noqa: ANN401
-    """An array, or a tuple of arrays, without an owner; whoever lends it holds it meanwhile.
-
-    numba counts the references of an array, with an atomic addition each, wherever a function takes it or it
-    is taken out of a tuple; those of an array without an owner it does not.
-    """
-
-    def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401
-        if isinstance(value, types.Array):
-            return _without_owner(context, builder, value, values[0])
-        arrays = (builder.extract_value(values[0], number) for number in range(len(value.types)))
-        lent = [
-            _without_owner(context, builder, kind, array)
-            for kind, array in zip(value.types, arrays, strict=True)
-        ]
-        return context.make_tuple(builder, value, lent)
-
-    return value(value), build
-
-
-def _without_owner(context: Any, builder: Any, kind: Any, value: Any) -> Any:  # noqa: ANN401
-    array = context.make_array(kind)(context, builder, value)
-    array.meminfo, array.parent = array.meminfo.type(None), array.parent.type(None)
-    return array._getvalue()
-
-
-#: `lent(array)` or `lent(arrays)` in a kernel.
-lent: Any = intrinsic(_lent)

@@ -5,23 +5,19 @@ A histogram of all blocks' maxima says what bound so many rows reach at least; r
 
 from __future__ import annotations
 
-import numpy as np
-
-from lexiscope.index.arrays import Kept, Postings, Scratch
+from lexiscope.index.arrays import Postings
 from lexiscope.index.jit import jit
 from lexiscope.index.read_kernels import (
-    BLOCKS,
-    PIECE,
     clear,
     fetch,
+    maxima_of,
     read_window,
     rows_reaching,
     set_maxima,
     windows_of,
 )
+from lexiscope.index.scratch import BLOCKS, PARTS, PIECE, Scratch
 from lexiscope.index.vectors import Float64, Int64, UInt8
-
-PARTS = 1024  # of a histogram of bounds, at the most: of 16 bits the last six are not told apart
 
 
 @jit
@@ -42,9 +38,9 @@ def reached(histogram: Int64, wanted: int) -> int:
 
 
 @jit
-def count_bounds(kept: Kept, count: int) -> None:
+def count_bounds(scratch: Scratch, count: int) -> None:
     """Make the histogram that of the bounds kept."""
-    _, bounds, histogram = kept
+    bounds, histogram = scratch.bounds, scratch.histogram
     bits = bits_of(len(histogram))
     histogram[:] = 0
     for place in range(count):
@@ -52,14 +48,14 @@ def count_bounds(kept: Kept, count: int) -> None:
 
 
 @jit
-def _leave_best(kept: Kept, count: int, wanted: int) -> tuple[int, int, int]:
+def _leave_best(scratch: Scratch, count: int, wanted: int) -> tuple[int, int, int]:
     """Of the rows kept leave the wanted many of the greatest bounds.
 
     Returns:
         How many are left, a bound that all of them have, and the greatest that was dropped.
     """
-    count_bounds(kept, count)
-    rows, bounds, histogram = kept
+    count_bounds(scratch, count)
+    rows, bounds, histogram = scratch.kept, scratch.bounds, scratch.histogram
     bits = bits_of(len(histogram))
     least = reached(histogram, wanted)
     room = wanted - histogram[(least >> bits) + 1 :].sum()  # for those that hardly reach it
@@ -77,21 +73,22 @@ def _leave_best(kept: Kept, count: int, wanted: int) -> tuple[int, int, int]:
 
 
 @jit
-def _guess(rows: int, wanted: int, scratch: Scratch, histogram: Int64) -> int:
+def _guess(rows: int, wanted: int, scratch: Scratch) -> int:
     """A bound that so many of the first window's rows reach at least; without one all would be kept."""
-    sums, maxima, bits = scratch.sums, scratch.maxima, bits_of(len(histogram))
+    sums, histogram = scratch.sums, scratch.histogram
+    bits = bits_of(len(histogram))
+    histogram[:] = 0
     for first in range(0, rows, PIECE):
+        maxima = maxima_of(first, scratch)
         set_maxima(sums, first, maxima)
         for block in range(BLOCKS):
             histogram[maxima[block] >> bits] += 1
-    least = reached(histogram, wanted)
-    histogram[:] = 0
-    return least
+    return reached(histogram, wanted)
 
 
 @jit
 def _keep(
-    base: int, rows: int, least: int, wanted: int, scratch: Scratch, histogram: Int64, kept: Kept, count: int
+    base: int, rows: int, least: int, wanted: int, scratch: Scratch, count: int
 ) -> tuple[int, int, int]:
     """Keep those of a window's rows with bounds of at least `least`, of too many the best; clear the sums.
 
@@ -100,27 +97,28 @@ def _keep(
         rows: How many it has.
         least: See above.
         wanted: How many of the best are enough.
-        scratch: With the sums.
-        histogram: Counts up the bounds of rows that reach the bound.
-        kept: Out.
+        scratch: With the sums; `seen` counts up the bounds of rows that reach the bound.
         count: How many rows are kept.
 
     Returns:
         How many rows are kept now, the bound to reach from now on, and the greatest that was dropped.
     """
-    dropped, sums, maxima, bits = 0, scratch.sums, scratch.maxima, bits_of(len(histogram))
-    found, kept_rows, kept_bounds = scratch.rows, kept.rows, kept.bounds
+    dropped, sums, bits = 0, scratch.sums, bits_of(len(scratch.seen))
+    found, kept, bounds, seen = scratch.rows, scratch.kept, scratch.bounds, scratch.seen
     for first in range(0, rows, PIECE):
+        maxima = maxima_of(first, scratch)
+        if base > 0:  # those of the first window are there: `_guess` took them
+            set_maxima(sums, first, maxima)
         for number in range(rows_reaching(least, sums, first, maxima, found)):
             row = found[number]
-            if count == len(kept_rows):
-                count, bound, lost = _leave_best(kept, count, wanted)
+            if count == len(kept):
+                count, bound, lost = _leave_best(scratch, count, wanted)
                 least, dropped = max(least, bound), max(dropped, lost)
-            histogram[sums[row] >> bits] += 1
-            kept_rows[count], kept_bounds[count] = base + row, sums[row]
+            seen[sums[row] >> bits] += 1
+            kept[count], bounds[count] = base + row, sums[row]
             count += 1
         clear(sums, first)
-    return count, max(least, reached(histogram, wanted)), dropped
+    return count, max(least, reached(seen, wanted)), dropped
 
 
 @jit
@@ -133,7 +131,6 @@ def collect(
     postings: Postings,
     allowed: UInt8,
     scratch: Scratch,
-    kept: Kept,
 ) -> tuple[int, int, int, int]:
     """Read every window, and keep the wanted many rows of the greatest bounds.
 
@@ -141,8 +138,8 @@ def collect(
         How many rows are kept, the greatest bound that any other row can have, the most that was not read in
         any window, and all postings read.
     """
-    histogram = np.zeros_like(kept.histogram)  # of the bounds of all rows that were kept
     count, least, dropped, unread, read = 0, 1, 0, 0, 0
+    scratch.seen[:] = 0
     fetch(ranks, postings, windows_of(n))
     for window in range(windows_of(n)):
         base, rows, missing, some = read_window(
@@ -150,8 +147,8 @@ def collect(
         )
         unread, read = max(unread, missing), read + some
         if window == 0:
-            least = _guess(rows, wanted, scratch, histogram)
-        count, least, lost = _keep(base, rows, least, wanted, scratch, histogram, kept, count)
+            least = _guess(rows, wanted, scratch)
+        count, least, lost = _keep(base, rows, least, wanted, scratch, count)
         dropped = max(dropped, lost)
-    count, bound, lost = _leave_best(kept, count, wanted)
+    count, bound, lost = _leave_best(scratch, count, wanted)
     return count, max(dropped, lost, max(least, bound) - 1), unread, read

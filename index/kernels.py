@@ -21,50 +21,51 @@ access.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from lexiscope.index.arrays import WINDOW, Best, Forward, Kept, Postings, Queries, Scratch
-from lexiscope.index.heap import offer, sort
-from lexiscope.index.jit import jit, lent
-from lexiscope.index.keep_kernels import PARTS, collect, count_bounds, reached
+from lexiscope.index.arrays import Best, Efforts, Forward, Postings, Queries
+from lexiscope.index.effort import wanted
+from lexiscope.index.heap import sort
+from lexiscope.index.jit import jit
+from lexiscope.index.keep_kernels import collect, count_bounds, reached
 from lexiscope.index.read_kernels import (
-    MAXIMA,
-    PIECE,
     clear,
     greatest,
+    maxima_of,
     plan,
     read_window,
     rows_reaching,
+    set_maxima,
     windows_of,
 )
-from lexiscope.index.score_kernels import (
-    SLACK,
-    WAITING,
-    note,
-    offer_all,
-    rescore,
-    score_rows,
-    threshold_of,
-)
+from lexiscope.index.score_kernels import SLACK, note, offer_all, rescore, threshold_of
+from lexiscope.index.scratch import PIECE, WAITING, Scratch
 from lexiscope.index.vectors import Float32, Float64, Int32, Int64, UInt8
 
-FEWEST = 10  # hits; for fewer as many rows are kept as for so many
-SURE_HITS, SURE = 40, 4  # for an exact answer four rows a hit are kept, of at least forty
-ROOM = 8192  # rows that can be kept, at the least
+_rows_wanted = jit(wanted)
 
 
 @jit
-def check_query(terms: Int32, weights: Float32, columns: int) -> tuple[bool, bool]:
-    """Whether terms ascend, each once, within the vocabulary; whether weights are finite and above zero."""
-    ordered = len(terms) == 0 or (terms[0] >= 0 and terms[-1] < columns)
+def _sound(terms: Int32, weights: Float32, columns: int) -> bool:
+    """Whether terms ascend, each once, within the vocabulary, with finite weights above zero."""
+    sound = len(terms) == 0 or (terms[0] >= 0 and terms[-1] < columns)
     for place in range(len(terms) - 1):
-        ordered &= terms[place] < terms[place + 1]
-    positive = True
+        sound &= terms[place] < terms[place + 1]
     for weight in weights:
-        positive &= 0 < weight < np.inf
-    return ordered, positive
+        sound &= 0 < weight < np.inf
+    return sound
+
+
+@jit
+def _answer(query: int, hits: int, size: int, forward: Forward, best: Best) -> None:
+    """Turn a heap of rows into an answer."""
+    begin = query * hits
+    scores, ids = best.scores[begin : begin + hits], best.ids[begin : begin + hits]
+    sort(scores, ids, size)
+    for place in range(size):
+        ids[place] = forward.ids[ids[place]]
+    for place in range(size, hits):
+        ids[place], scores[place] = -1, 0
 
 
 @jit
@@ -86,18 +87,14 @@ def _search_best(
         The heap's size, what a row must score to enter it, and whether that proves that no other row does.
     """
     scale, unread, ranks, factors, hurdles = planned
-    n, most, room = len(forward.offsets) - 1, greatest(scratch.sums), max(ROOM, 2 * wanted)
-    parts = min(PARTS, most + 1)
-    kept = Kept(np.empty(room, np.int64), np.empty(room, np.uint16), np.empty(parts, np.int64))
-    count, missed, missing, read = collect(
-        ranks, factors, hurdles, wanted, n, postings, allowed, scratch, kept
-    )
+    n, most = len(forward.offsets) - 1, greatest(scratch.sums)
+    count, missed, missing, read = collect(ranks, factors, hurdles, wanted, n, postings, allowed, scratch)
     unread += missing
-    count_bounds(kept, count)
-    cut = reached(kept.histogram, len(scores))
-    size, first = rescore(cut, most + 1, kept, count, forward, weights, scratch, scores, rows, 0)
+    count_bounds(scratch, count)
+    cut = reached(scratch.histogram, len(scores))
+    size, first = rescore(cut, most + 1, count, forward, weights, scratch, scores, rows, 0)
     least = max(1, threshold_of(scores, size, scale) - unread)
-    size, second = rescore(least, cut, kept, count, forward, weights, scratch, scores, rows, size)
+    size, second = rescore(least, cut, count, forward, weights, scratch, scores, rows, size)
     work[0] += read
     work[1] += first + second
     needed = float(scores[0]) if size == len(scores) else 0.0
@@ -118,99 +115,102 @@ def _search_all(
     work: Int64,
 ) -> int:
     """One query: read everything, rescore every row that could score as much; the heap's size."""
-    _, scale, _, ranks, factors, hurdles = plan(terms, weights, 0.0, True, postings)
+    _, scale, _, ranks, factors, hurdles = plan(terms, weights, 0.0, True, postings, scratch)
     n, size, waited, least = len(forward.offsets) - 1, 0, 0, max(1, int(score * scale * (1.0 - SLACK)))
-    waiting, found = np.empty(WAITING, np.int64), scratch.rows
+    waiting, found = scratch.waiting, scratch.rows
     for window in range(windows_of(n)):
         base, here, _, read = read_window(ranks, factors, hurdles, window, n, postings, allowed, scratch)
         work[0] += read
         for first in range(0, here, PIECE):
-            for number in range(rows_reaching(least, scratch.sums, first, scratch.maxima, found)):
+            maxima = maxima_of(first, scratch)
+            set_maxima(scratch.sums, first, maxima)
+            for number in range(rows_reaching(least, scratch.sums, first, maxima, found)):
                 waiting[waited] = base + found[number]
                 waited += 1
                 if waited == WAITING:
-                    size = offer_all(waiting, waited, forward, weights, scratch, scores, rows, size)
+                    size = offer_all(waited, forward, weights, scratch, scores, rows, size)
                     least = max(least, threshold_of(scores, size, scale))
                     work[1] += waited
                     waited = 0
             clear(scratch.sums, first)
     work[1] += waited
-    return offer_all(waiting, waited, forward, weights, scratch, scores, rows, size)
+    return offer_all(waited, forward, weights, scratch, scores, rows, size)
 
 
 @jit
 def search_postings(
     first: int,
     last: int,
-    cutoffs: Float64,
-    mosts: Float64,
+    hits: int,
+    queries: Queries,
+    efforts: Efforts,
+    postings: Postings,
+    forward: Forward,
     allowed: UInt8,
+    fine: Scratch,
+    coarse: Scratch,
+    best: Best,
     work: Int64,
-    *arrays: Any,  # noqa: ANN401
 ) -> None:
     """Top-k of the queries first … last - 1, see the formula at the head of this file.
 
     Args:
         first: The first query to answer.
         last: The one after the last query to answer; threads share the arrays, each with queries of its own.
-        cutoffs: (queries,) products below this part of the sum of all terms' greatest products are not read;
-            see `plan`.
-        mosts: (queries,) how many rows a hit are kept, at least 1; inf where the answer is to be exact.
+        hits: k, at least 1.
+        queries: One that is not canonical is not answered, but counted.
+        efforts: Products below this part of the sum of all terms' greatest products are not read, see `plan`;
+            how many rows a hit are kept, at least 1, or inf where the answer is to be exact.
+        postings: Of the segment.
+        forward: Of the segment.
         allowed: (n,) 1 where a row may be a hit, or (0,) when all may.
-        work: (2,) counts up the postings read and the rows rescored.
-        arrays: Those of `Queries`, with canonical rows; of the segment's `Postings` and `Forward`; of this
-            thread's `Scratch`, half of whose memory serves where sums have 8 bits; and of `Best`, out. One by
-            one: numba takes as long to open them in tuples as it takes to read some thousand postings.
+        fine: This thread's, with sums of 16 bits.
+        coarse: The same memory, with sums of 8 bits.
+        best: Out.
+        work: (3,) counts up the postings read, the rows rescored, and the queries that were not answered.
     """
-    queries, postings = lent(Queries(*arrays[:3])), lent(Postings(*arrays[3:8]))
-    forward, scratch = lent(Forward(*arrays[8:12])), lent(Scratch(*arrays[12:17]))
-    best, allowed = lent(Best(*arrays[17:])), lent(allowed)
-    coarse = Scratch(
-        scratch.sums.view(np.uint8)[:WINDOW],
-        scratch.maxima.view(np.uint8)[:MAXIMA],
-        scratch.rows,
-        scratch.positions,
-        scratch.found,
-    )
     for query in range(first, last):
         start, stop = queries.pointers[query], queries.pointers[query + 1]
         terms, weights = queries.terms[start:stop], queries.weights[start:stop]
-        note(terms, postings.ranks, scratch.positions, False)
-        scores, rows = best.scores[query], best.ids[query]
-        exact, hits = np.isinf(mosts[query]), len(scores)
-        wanted = max(hits, SURE * max(hits, SURE_HITS) if exact else int(mosts[query] * max(hits, FEWEST)))
-        sixteen, scale, unread, ranks, factors, hurdles = plan(
-            terms, weights, cutoffs[query], exact, postings
-        )
-        planned = scale, unread, ranks, factors, hurdles
-        if sixteen:
-            size, needed, proven = _search_best(
-                planned, weights, wanted, postings, forward, allowed, scratch, scores, rows, work
+        size, scores = 0, best.scores[query * hits : (query + 1) * hits]
+        rows = best.ids[query * hits : (query + 1) * hits]
+        if _sound(terms, weights, len(postings.ranks)):
+            note(terms, postings.ranks, fine.positions, False)
+            exact, many = np.isinf(efforts.mosts[query]), _rows_wanted(efforts.mosts[query], hits)
+            sixteen, scale, unread, ranks, factors, hurdles = plan(
+                terms, weights, efforts.cutoffs[query], exact, postings, fine
             )
-            if exact and not proven:
-                size = _search_all(
-                    terms, weights, needed, postings, forward, allowed, scratch, scores, rows, work
+            planned = scale, unread, ranks, factors, hurdles
+            if sixteen:
+                size, needed, proven = _search_best(
+                    planned, weights, many, postings, forward, allowed, fine, scores, rows, work
                 )
+                if exact and not proven:
+                    size = _search_all(
+                        terms, weights, needed, postings, forward, allowed, fine, scores, rows, work
+                    )
+            else:
+                size, _, _ = _search_best(
+                    planned, weights, many, postings, forward, allowed, coarse, scores, rows, work
+                )
+            note(terms, postings.ranks, fine.positions, True)
         else:
-            size, _, _ = _search_best(
-                planned, weights, wanted, postings, forward, allowed, coarse, scores, rows, work
-            )
-        note(terms, postings.ranks, scratch.positions, True)
-        sort(scores, rows, size)
-        for place in range(size):
-            rows[place] = forward.ids[rows[place]]
+            work[2] += 1
+        _answer(query, hits, size, forward, best)
 
 
 @jit
 def search_rows(
-    queries: Queries,
     first: int,
     last: int,
-    candidates: Int32,
-    ranks: Int32,
+    hits: int,
+    queries: Queries,
+    candidates: Int64,
+    postings: Postings,
     forward: Forward,
     scratch: Scratch,
     best: Best,
+    work: Int64,
 ) -> None:
     """Exact top-k of the queries first … last - 1 among a few candidate rows.
 
@@ -218,27 +218,31 @@ def search_rows(
     than reading the query's postings.
 
     Args:
-        queries: As first and last: see `search_postings`.
-        first: The first query to answer.
+        first: As all others: see `search_postings`.
         last: The one after the last query to answer.
+        hits: k.
+        queries: Canonical.
         candidates: Rows that may be hits.
-        ranks: (V,) of the terms.
-        forward: The rows of the segment.
+        postings: Of the segment.
+        forward: Of the segment.
         scratch: This thread's.
         best: Out.
+        work: Counts.
     """
-    queries, forward, scratch, best = lent(queries), lent(forward), lent(scratch), lent(best)
     for query in range(first, last):
         start, stop = queries.pointers[query], queries.pointers[query + 1]
         terms, weights = queries.terms[start:stop], queries.weights[start:stop]
-        note(terms, ranks, scratch.positions, False)
-        scores, rows = best.scores[query], best.ids[query]
-        size, found = 0, np.empty(len(candidates), np.float32)
-        score_rows(candidates, len(candidates), forward, weights, scratch, found)
-        for number in range(len(candidates)):
-            if found[number] > 0:
-                size = offer(scores, rows, size, found[number], candidates[number])
-        sort(scores, rows, size)
-        for place in range(size):
-            rows[place] = forward.ids[rows[place]]
-        note(terms, ranks, scratch.positions, True)
+        size, scores = 0, best.scores[query * hits : (query + 1) * hits]
+        rows = best.ids[query * hits : (query + 1) * hits]
+        if _sound(terms, weights, len(postings.ranks)):
+            note(terms, postings.ranks, scratch.positions, False)
+            for begin in range(0, len(candidates), WAITING):
+                waited = min(WAITING, len(candidates) - begin)
+                for number in range(waited):
+                    scratch.waiting[number] = candidates[begin + number]
+                size = offer_all(waited, forward, weights, scratch, scores, rows, size)
+            note(terms, postings.ranks, scratch.positions, True)
+            work[1] += len(candidates)
+        else:
+            work[2] += 1
+        _answer(query, hits, size, forward, best)

@@ -7,18 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from lexiscope.index.arrays import WINDOW, WINDOW_BITS, Postings, Scratch
+from lexiscope.index.arrays import WINDOW, WINDOW_BITS, Postings
 from lexiscope.index.arrays import windows_of as _windows_of
 from lexiscope.index.bucket_kernels import FAR, GAPS, LEVELS, STEPS, code_bytes
 from lexiscope.index.jit import item_bytes, jit, prefetch, whole
 from lexiscope.index.row_kernels import two_bytes
+from lexiscope.index.scratch import BLOCKS, MAXIMA, PIECE, STRIDE, Scratch
 from lexiscope.index.vectors import Float32, Float64, Int32, Int64, Offsets, UInt8, UInt16
 
-PIECE = 8192  # rows that are looked at and cleared together, while they are in the first-level cache
-BLOCKS = 64  # of a piece: of its rows every 64th shares a maximum, so that maxima of neighbours make a vector
-PART = 8  # rows of a block that share a maximum of their own
-STRIDE = PART * BLOCKS  # rows of a piece, one part of each block
-MAXIMA = BLOCKS + PIECE // PART  # first those of the blocks, then those of all parts, stride by stride
 MOST_COARSE = 64  # terms read into sums of 8 bits: rounding up takes one of 255 for each
 LINE = 64  # bytes in a cache line
 FETCHED = 4  # cache lines of a list that are fetched ahead; the processor guesses the others
@@ -41,7 +37,12 @@ def rank_of(term: int, ranks: Int32) -> int:
 
 @jit
 def plan(
-    query_terms: Int32, query_weights: Float32, cutoff: float, exact: bool, postings: Postings
+    query_terms: Int32,
+    query_weights: Float32,
+    cutoff: float,
+    exact: bool,
+    postings: Postings,
+    scratch: Scratch,
 ) -> tuple[bool, float, int, Int64, Float64, Float64]:
     """What of a query is read.
 
@@ -52,6 +53,7 @@ def plan(
             one row in a hundred has; for the others see `Postings.hurdles`.
         exact: whether the answer is to be.
         postings: of the segment.
+        scratch: where the arrays returned are.
 
     Returns:
         Whether sums are to have 16 bits. s: the sum of the greatest products of the terms that are read, or
@@ -59,8 +61,7 @@ def plan(
         read could add to a row. Of the others: the ranks, s times their weights, and what s times a product
         has to reach.
     """
-    ranks, factors = np.empty(len(query_terms), np.int64), np.empty(len(query_terms), np.float64)
-    products, hurdles = np.empty(len(query_terms), np.float64), np.empty(len(query_terms), np.float64)
+    ranks, products, factors, hurdles = scratch.ranks, scratch.products, scratch.factors, scratch.hurdles
     found, kept = 0, 0
     for position in range(len(query_terms)):
         rank = rank_of(query_terms[position], postings.ranks)
@@ -80,7 +81,10 @@ def plan(
     whole_sum = read if kept > 0 else unread  # where nothing is read all that is missed still counts
     scale = max(1, (65_535 if fine else 255) - kept) / whole_sum if whole_sum > 0.0 else 0.0
     missed = int(np.ceil(unread * scale))
-    return fine, scale, missed, ranks[:kept], factors[:kept] * scale, hurdles[:kept] * scale
+    for number in range(kept):
+        factors[number] *= scale
+        hurdles[number] *= scale
+    return fine, scale, missed, ranks[:kept], factors[:kept], hurdles[:kept]
 
 
 @jit
@@ -222,14 +226,13 @@ def rows_reaching(least: int, sums: UInt8 | UInt16, first: int, maxima: UInt8 | 
         least: See above.
         sums: (WINDOW,).
         first: The piece's first row.
-        maxima: (MAXIMA,), will be those of the piece.
+        maxima: (MAXIMA,) those of the piece.
         rows: (PIECE + 1,) out. Rows of a part are written without a branch, and counted where they are found.
 
     Returns:
         How many rows there are.
     """
     found = 0
-    set_maxima(sums, first, maxima)
     for block in range(BLOCKS):
         if maxima[block] < least:
             continue
@@ -241,6 +244,13 @@ def rows_reaching(least: int, sums: UInt8 | UInt16, first: int, maxima: UInt8 | 
                 rows[found] = row
                 found += int(sums[row] >= least)
     return found
+
+
+@jit
+def maxima_of(first: int, scratch: Scratch) -> UInt8 | UInt16:
+    """Where the maxima of a piece are, by its first row."""
+    begin = first // PIECE * MAXIMA
+    return scratch.maxima[begin : begin + MAXIMA]
 
 
 @jit

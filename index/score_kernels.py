@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from lexiscope.index.arrays import Forward, Kept, Scratch
+from lexiscope.index.arrays import Forward
 from lexiscope.index.heap import offer
 from lexiscope.index.jit import jit, prefetch, whole
 from lexiscope.index.read_kernels import LINE, rank_of
 from lexiscope.index.row_kernels import four_bytes, gaps_end, middle_gap, span, unit, weights_at
+from lexiscope.index.scratch import WAITING, Scratch
 from lexiscope.index.vectors import Float32, Int32, Int64, Offsets, UInt8, UInt32
 
-WAITING = 32  # rows fetched together
 LINES = 16  # of a row that are fetched ahead, at most
 SLACK = 1e-5  # by which a float32 sum of products may be off
 
@@ -76,19 +76,7 @@ def _score(
 
 
 @jit
-def score_rows(
-    rows: Int64 | Int32, count: int, forward: Forward, weights: Float32, scratch: Scratch, scores: Float32
-) -> None:
-    """Write the scores of the first so many rows."""
-    offsets, codes, stored = forward.offsets, forward.codes, forward.weights
-    positions, found = scratch.positions, scratch.found
-    for number in range(count):
-        scores[number] = _score(rows[number], offsets, codes, stored, weights, positions, found)
-
-
-@jit
 def offer_all(
-    waiting: Int64,
     count: int,
     forward: Forward,
     weights: Float32,
@@ -97,19 +85,20 @@ def offer_all(
     rows: Int64,
     size: int,
 ) -> int:
-    """Offer the exact scores of some rows, their memory fetched together; the heap's size."""
-    offsets, codes = forward.offsets, forward.codes
+    """Offer the exact scores of the rows that wait, their memory fetched together; the heap's size."""
+    offsets, codes, stored = forward.offsets, forward.codes, forward.weights
+    waiting, own, positions, found = scratch.waiting, scratch.scores, scratch.positions, scratch.found
     for number in range(count):
         prefetch(offsets, waiting[number])
     for number in range(count):
         begin, end = whole(offsets[waiting[number]]), whole(offsets[waiting[number] + 1])
         for place in range(begin, min(end, begin + LINES * LINE), LINE):
             prefetch(codes, place)
-    found = np.empty(WAITING, np.float32)
-    score_rows(waiting, count, forward, weights, scratch, found)
     for number in range(count):
-        if found[number] > 0:
-            size = offer(scores, rows, size, found[number], waiting[number])
+        own[number] = _score(waiting[number], offsets, codes, stored, weights, positions, found)
+    for number in range(count):
+        if own[number] > 0:
+            size = offer(scores, rows, size, own[number], waiting[number])
     return size
 
 
@@ -117,7 +106,6 @@ def offer_all(
 def rescore(
     least: int,
     below: int,
-    kept: Kept,
     count: int,
     forward: Forward,
     weights: Float32,
@@ -128,15 +116,15 @@ def rescore(
 ) -> tuple[int, int]:
     """Offer the exact scores of the kept rows with least ≤ bound < below; the heap's size, how many rows."""
     rescored, waited = 0, 0
-    waiting, kept_rows, bounds = np.empty(WAITING, np.int64), kept.rows, kept.bounds
+    waiting, kept, bounds = scratch.waiting, scratch.kept, scratch.bounds
     for place in range(count):
         if least <= bounds[place] < below:
-            waiting[waited] = kept_rows[place]
+            waiting[waited] = kept[place]
             waited += 1
             if waited == WAITING:
-                size = offer_all(waiting, waited, forward, weights, scratch, scores, rows, size)
+                size = offer_all(waited, forward, weights, scratch, scores, rows, size)
                 rescored, waited = rescored + waited, 0
-    size = offer_all(waiting, waited, forward, weights, scratch, scores, rows, size)
+    size = offer_all(waited, forward, weights, scratch, scores, rows, size)
     return size, rescored + waited
 
 

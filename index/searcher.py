@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from lexiscope.errors import InvalidValue
-from lexiscope.index.arrays import Queries, no_hits, writable
+from lexiscope.index.arrays import Efforts, Queries, no_hits
 from lexiscope.index.effort import TERMS
-from lexiscope.index.executor import Plan, better_of, kernels, search
-from lexiscope.index.vectors import Float32, Float64, Int64
+from lexiscope.index.executor import Plan, asked, better_of, bind
+from lexiscope.index.native import lend
+from lexiscope.index.vectors import Float32, Int64
 
-__all__ = ["Part", "Searcher"]
+__all__ = ["Searcher"]
 
-
-class Part(NamedTuple):
-    """What a query is asked of: a segment, and how hard to try."""
-
-    planned: Plan
-    cutoffs: Float64  # (classes of length, 1)
-    mosts: Float64
+_LENGTH = 256  # terms that there is room for at first
 
 
 class Searcher:
     """A function of one query; `InvertedIndex.searcher` makes it. May be called from several threads."""
 
-    def __init__(self, parts: Sequence[Part], k: int, columns: int) -> None:
+    def __init__(self, parts: Sequence[tuple[Plan, Efforts]], k: int, columns: int) -> None:
         self._parts, self._k, self._columns = parts, k, columns
+        self._of_thread = threading.local()
 
     def __call__(
         self, terms: npt.NDArray[np.integer], weights: npt.NDArray[np.floating]
@@ -47,23 +43,64 @@ class Searcher:
         Raises:
             InvalidValue: Terms or weights are not so; `InvertedIndex.search` takes and sorts anything.
         """
-        query = self._query(terms, weights)
-        number = bisect_left(TERMS, len(terms))
-        best: tuple[Int64, Float32] | None = None
-        for planned, cutoffs, mosts in self._parts:
-            found = search(planned, query, self._k, cutoffs[number], mosts[number])
-            best = found if best is None else better_of(best, found)
-        ids, scores = best or no_hits(1, self._k)
-        return ids[0], scores[0]
+        length = len(terms)
+        if not self._parts or len(weights) != length:
+            self._check(terms, weights)
+        desk: _Desk | None = getattr(self._of_thread, "desk", None)
+        if desk is None or desk.room < length:
+            desk = self._of_thread.desk = _Desk(self._parts, self._k, max(_LENGTH, 2 * length))
+        if not desk.ask(terms, weights, length):
+            self._check(terms, weights)
+        return desk.answer()
 
-    def _query(self, terms: npt.NDArray[np.integer], weights: npt.NDArray[np.floating]) -> Queries:
-        compiled = kernels()
-        ids, values = writable(terms, np.int32), writable(weights, np.float32)
-        ordered, positive = compiled.check_query(ids, values, self._columns)
-        if len(ids) != len(values) or not ordered:
+    def _check(self, terms: npt.NDArray[np.integer], weights: npt.NDArray[np.floating]) -> None:
+        """Raise an error that says what is wrong with a query, if anything is."""
+        ids, values = np.asarray(terms), np.asarray(weights)
+        within = len(ids) == 0 or (ids[0] >= 0 and ids[-1] < self._columns)
+        if len(ids) != len(values) or not within or np.any(ids[1:] <= ids[:-1]):
             raise InvalidValue(
                 f"the terms of a query ascend, each once, from 0 to {self._columns - 1}, one for each weight"
             )
-        if not positive:
+        if not np.all((values > 0) & (values < np.inf)):
             raise InvalidValue("the weights of a query are finite and above zero: leave the others out")
-        return Queries(np.array([0, len(ids)], np.int64), ids, values)
+
+
+class _Desk:
+    """Where one thread puts a query and finds its answer, with the kernels bound to it once for all."""
+
+    def __init__(self, parts: Sequence[tuple[Plan, Efforts]], k: int, room: int) -> None:
+        self.room = room
+        self._query = Queries(np.array([0, room]), np.zeros(room, np.int32), np.ones(room, np.float32))
+        self._best = [no_hits(1, k) for _ in parts] or [no_hits(1, k)]
+        self._work = np.zeros(3, np.int64)
+        work = lend(self._work)
+        self._kernels = [
+            [
+                bind(planned, asked(self._query, _of_class(efforts, number), best), work, 0, 1)
+                for (planned, efforts), best in zip(parts, self._best, strict=False)
+            ]
+            for number in range(len(TERMS))
+        ]
+
+    def ask(self, terms: npt.NDArray[np.integer], weights: npt.NDArray[np.floating], length: int) -> bool:
+        """Find the answer; whether the query was canonical."""
+        query, work = self._query, self._work
+        query.pointers[1] = length
+        query.terms[:length], query.weights[:length] = terms, weights
+        for kernel in self._kernels[bisect_left(TERMS, length)]:
+            kernel()
+        refused = int(work[2])
+        work[2] = 0
+        return refused == 0
+
+    def answer(self) -> tuple[Int64, Float32]:
+        """The last query's, in memory of its own."""
+        best: tuple[Int64, Float32] = self._best[0]
+        for other in self._best[1:]:
+            best = better_of(best, other)
+        return best[0][0].copy(), best[1][0].copy()
+
+
+def _of_class(efforts: Efforts, number: int) -> Efforts:
+    """That of questions of a class of length."""
+    return Efforts(efforts.cutoffs[number : number + 1], efforts.mosts[number : number + 1])

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from lexiscope.errors import DamagedIndex, InvalidValue
 from lexiscope.index.arrays import Forward, Postings, windows_of
 from lexiscope.index.effort import COLUMNS, Effort, cheapest
+from lexiscope.index.native import Lent, lend
 from lexiscope.index.packing import forward_of, given_rows, occurring, pack, ranks_of, unpack
 from lexiscope.index.postings import hurdles_of, make_lists, rows_of
 from lexiscope.index.vectors import Float32, Int32, Int64, Offsets, Rows, UInt8, UInt32, concatenate, frozen
@@ -68,6 +69,11 @@ class Segment:
     def forward(self) -> Forward:
         """What the kernels read by row."""
         return forward_of(self.ids, self.row_offsets, self.row_codes, self.row_width)
+
+    @cached_property
+    def lent(self) -> tuple[Lent, Lent]:
+        """Postings and rows, as kernels of search take them."""
+        return lend(self.postings), lend(self.forward)
 
     def take(self, rows: npt.NDArray[np.integer]) -> Rows:
         """Return copies of the rows at these places, in that order, with float32 weights."""

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_array, csr_array
 
 from lexiscope.errors import InvalidValue, LexiscopeError, UnknownDocument, VocabularyMismatch
-from lexiscope.index import InvertedIndex, arrays, cores, executor, kernels
+from lexiscope.index import InvertedIndex, arrays, cores, executor
 from lexiscope.index.arrays import as_queries, no_hits
 from lexiscope.index.brute_force import search_brute_force
 from lexiscope.index.effort import EXACT
+from lexiscope.index.native import lend
 from lexiscope.index.segment import LiveSegment, build_segment
 from lexiscope.index.vectors import check_rows
 
@@ -95,13 +96,11 @@ def test_both_kernels_give_the_same_bits(rows: csr_array, queries: csr_array, ch
     some = np.array(sorted(row for row in chosen if row < len(segment)), np.int32)
     query = as_queries(asked)
     part = LiveSegment(segment, np.setdiff1d(np.arange(len(segment)), some).astype(np.int32))
-    planned = executor.plan(part, None)
-    cutoffs, shares = (np.full(len(asked), value) for value in EXACT)
-    one = no_hits(len(asked), 7) if planned is None else executor.search(planned, query, 7, cutoffs, shares)
-    other = no_hits(len(asked), 7)
-    own = executor.scratch(segment, len(query.terms))
-    kernels.search_rows(query, 0, len(asked), some, segment.postings.ranks, segment.forward, own, other)
-    same(one, other)
+    efforts = arrays.Efforts(*(np.full(len(asked), value) for value in EXACT))
+    by_term = executor.plan(part, None)
+    one = no_hits(len(asked), 7) if by_term is None else executor.search(by_term, query, 7, efforts)
+    by_row = executor.Plan(segment, lend(some.astype(np.int64)), lend(part.allowed))
+    same(one, executor.search(by_row, query, 7, efforts))
 
 
 def test_more_rows_than_a_window(helpers) -> None:
