@@ -37,7 +37,7 @@ KINDS = (1, 20)  # rows that make a question: what finds itself, and what no row
 _NOISE = 0.8  # standard deviation of the logarithm of a weight's factor
 _SAME = 1 - 1e-6  # scores as good as equal
 # In postings that are read in the same time: to ask at all, to begin a window, to begin rescoring a row.
-_ASK, _WINDOW, _ROW = 30_000, 5_000, 150
+_ASK, _WINDOW, _ROW = 10_000, 5_000, 150
 _HARDLY = 0.1  # more cost: nobody feels it, so that the recall that it buys is taken
 
 
