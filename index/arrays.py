@@ -17,8 +17,10 @@ __all__ = [
     "Given",
     "Postings",
     "Queries",
+    "Work",
     "as_queries",
     "no_hits",
+    "no_work",
     "windows_of",
 ]
 
@@ -73,6 +75,16 @@ class Efforts(NamedTuple):
 
     cutoffs: Float64  # (queries,)
     mosts: Float64  # (queries,)
+    firsts: Float64  # (queries,)
+    enoughs: Float64  # (queries,)
+
+
+class Work(NamedTuple):
+    """What each query took."""
+
+    read: Int64  # (queries,) postings; -1 for a query that is not canonical, and was not answered
+    rescored: Int64  # (queries,) rows
+    glances: Float64  # (queries,) what the first look at the first window saw, see `effort`
 
 
 class Best(NamedTuple):
@@ -97,6 +109,11 @@ def as_queries(rows: Rows) -> Queries:
         contiguous(rows.terms, np.int32),
         contiguous(rows.weights, np.float32),
     )
+
+
+def no_work(queries: int) -> Work:
+    """Counts to be written."""
+    return Work(np.zeros(queries, np.int64), np.zeros(queries, np.int64), np.zeros(queries, np.float64))
 
 
 def no_hits(queries: int, k: int) -> Best:

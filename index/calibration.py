@@ -1,25 +1,27 @@
 """Measure how hard a search has to try for a recall, on questions made of a segment's own rows.
 
-A question is a row's heaviest words after noise on their weights, or those of twenty rows together, which no
-row answers as well. These rows themselves do not count as answers, since finding them is too easy. For every
-recall, number of hits and length of question the cheapest effort is kept that reaches the recall for both
-kinds with a reserve, so that it holds for other questions, too; of efforts that cost about the same the one
-that finds most.
+For every recall, number of hits and length of question the cheapest effort is kept that reaches the recall
+for each kind of question with a reserve, so that it holds for other questions, too; of efforts that cost
+about the same the one that finds most. Easy questions take less: where that is cheaper, and the recall is
+still reached, a greater cut-off is tried first, and kept for what rows of the first window answer well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from lexiscope.index.arrays import Efforts, as_queries, no_hits, windows_of
+from lexiscope.index.arrays import WINDOW, Efforts, Work, as_queries, no_hits, windows_of
 from lexiscope.index.effort import COLUMNS, EXACT, HITS, TERMS, Effort
-from lexiscope.index.executor import Plan, count
+from lexiscope.index.executor import Plan, answer
 from lexiscope.index.native import lend
+from lexiscope.index.questions import Questions, among, made
 from lexiscope.index.segment import Segment
-from lexiscope.index.vectors import Float32, Rows, concatenate, frozen
+from lexiscope.index.vectors import Float32, Float64, Int64, Rows, frozen
 
 __all__ = ["FEWEST_ROWS", "calibrated"]
 
@@ -32,9 +34,8 @@ MOSTS = (2, 4, 6, 10, 16)
 RESERVE = 0.25  # of what may be missed is kept back
 ANSWERS = 400  # hits that are looked at for each kind and class: 40 questions for the best ten
 FEWEST_QUESTIONS, MOST_QUESTIONS = 12, 48
-LENGTHS = ((3, 15), (15, 51), (51, 151))  # terms of each class, from and below
-KINDS = (1, 20)  # rows that make a question: what finds itself, and what no row answers well
-_NOISE = 0.8  # standard deviation of the logarithm of a weight's factor
+_SHARES = np.linspace(0.05, 0.95, 19)  # of the questions, that are tried as hard ones
+_SPARE = 2  # such steps are kept in reserve: the recall is reached with a tenth of all fewer hard ones, too
 _SAME = 1 - 1e-6  # scores as good as equal
 # In postings that are read in the same time: to ask at all, to begin a window, to begin rescoring a row.
 _ASK, _WINDOW, _ROW = 10_000, 5_000, 150
@@ -52,95 +53,128 @@ def calibrated(segment: Segment, queries: Rows | None = None) -> Segment:
         return segment
     entries = []
     for number, most in enumerate(TERMS):
-        groups = {hits: _kinds(segment, number, hits, queries) for hits in HITS}
-        exact = min(_measure(groups[EXACT_HITS], Effort(cutoff, np.inf)) for cutoff in EXACT_CUTOFFS)
+        groups = {hits: _groups(segment, number, hits, queries) for hits in HITS}
+        exact = min(
+            (_trial(groups[EXACT_HITS], Effort(cutoff, np.inf)) for cutoff in EXACT_CUTOFFS),
+            key=lambda trial: trial.cost,
+        )
         for hits in HITS:
             entries += [(recall, hits, most, *effort) for recall, effort in _entries(groups[hits], exact)]
     efforts = np.array(entries, np.float32).reshape(-1, COLUMNS)
-    return replace(segment, efforts=frozen(efforts.ravel(), np.float32))
+    return replace(segment, effort_table=frozen(efforts.ravel(), np.float32))
 
 
-def _kinds(segment: Segment, number: int, hits: int, queries: Rows | None) -> list[_Group]:
+def _groups(segment: Segment, number: int, hits: int, queries: Rows | None) -> list[_Group]:
     """Questions of a class of length: those given, where there are enough, or some of each kind."""
-    least, below = LENGTHS[number]
     count = min(max(ANSWERS // hits, FEWEST_QUESTIONS), MOST_QUESTIONS)
-    if queries is not None and len(queries):
-        lengths = np.diff(queries.pointers)
-        kept = np.flatnonzero((lengths < below) & (lengths >= least))[: 4 * count]
-        if len(kept) >= FEWEST_QUESTIONS:
-            return [_Group(segment, queries.take(kept), hits, 0)]
-    chance = np.random.default_rng(number)
-    groups = []
-    for parts in KINDS:
-        made = [_made(segment, int(chance.integers(least, below)), parts, chance) for _ in range(count)]
-        groups.append(_Group(segment, concatenate(made, segment.columns), hits, parts))
-    return groups
+    given = [] if queries is None else [among(queries, number, 4 * count)]
+    enough = [one for one in given if len(one.rows) >= FEWEST_QUESTIONS]
+    return [_Group(segment, one, hits) for one in enough or made(segment, number, count)]
 
 
-def _made(segment: Segment, most: int, parts: int, chance: np.random.Generator) -> Rows:
-    """A question: the heaviest terms, after noise on their weights, of some rows together."""
-    rows = segment.take(chance.integers(0, len(segment), parts))
-    terms, places = np.unique(rows.terms, return_inverse=True)
-    weights = np.bincount(places, rows.weights, minlength=len(terms)).astype(np.float64)  # int64 where empty
-    weights *= np.exp(_NOISE * chance.normal(size=len(weights)))
-    kept = np.sort(np.argsort(-weights, kind="stable")[:most])
-    return Rows(np.array([0, len(kept)]), terms[kept], weights[kept].astype(np.float32), segment.columns)
+class _Tried(NamedTuple):
+    """What an effort did for questions of one kind, (questions,) each."""
+
+    found: Int64  # true hits
+    costs: npt.NDArray[np.floating]  # in postings
+    looks: npt.NDArray[np.floating]  # the part of that which the first look at the first window costs
+    glances: Float64  # what it saw
 
 
 class _Group:
-    """Questions with the scores that their true hits have."""
+    """Questions of one kind, with the scores that their true hits have, after the rows that made them."""
 
-    def __init__(self, segment: Segment, questions: Rows, hits: int, skip: int) -> None:
-        self.segment, self.hits, self.skip = segment, hits, skip
-        self.queries = as_queries(questions)
-        true = self._ask(EXACT)[0]
-        counted = np.where(true[:, skip:] > 0, true[:, skip:], np.inf)
-        self.wanted = np.isfinite(counted).sum(axis=1)
+    def __init__(self, segment: Segment, questions: Questions, hits: int) -> None:
+        self.seen: dict[float, Float64] = {}
+        self.hits, self.skip, self.queries = hits, questions.parts, as_queries(questions.rows)
+        everything = np.ones(len(segment) if self.skip else 0, np.uint8)
+        self.all, others = Plan(segment, None, lend(everything[:0])), everything.copy()
+        others[questions.sources] = 0
+        self.others = Plan(segment, None, lend(others))
+        true = self._ask(self.all, EXACT)[0][:, self.skip :]
+        counted = np.where(true > 0, true, np.inf)
         self.least = counted.min(axis=1, keepdims=True) * _SAME  # what the last true hit has
+        self.wanted = (true > 0).sum(axis=1)
 
-    def measure(self, effort: Effort) -> tuple[float, float]:
-        """The recall of an effort, and what a question costs, in postings read."""
-        scores, cost = self._ask(effort)
+    def try_(self, effort: Effort) -> _Tried:
+        """Find out what an effort does."""
+        scores, work = self._ask(self.all, effort)
+        n, nnz = len(self.all.segment), self.all.segment.nnz
+        costs = _ASK + _WINDOW * windows_of(n) + work.read + (_ROW + 3 * nnz / n) * work.rescored
+        looks = _WINDOW + work.read * min(1.0, WINDOW / n)
         found = np.clip((scores >= self.least).sum(axis=1) - self.skip, 0, self.wanted)
-        return float(found.sum() / max(1, self.wanted.sum())), cost
+        return _Tried(found, costs, looks, self._glances(effort.cutoff))
 
-    def _ask(self, effort: Effort) -> tuple[Float32, float]:
-        segment, n, k = self.segment, len(self.queries.pointers) - 1, self.hits + self.skip
-        best, everything = no_hits(n, k), Plan(segment, None, lend(np.empty(0, np.uint8)))
-        efforts = Efforts(*(np.full(n, value) for value in effort))
-        read, rescored, _ = count(everything, self.queries, efforts, best)
-        a_row = _ROW + 3 * segment.nnz / len(segment)
-        fixed = _ASK + _WINDOW * windows_of(len(segment))
-        return best.scores, fixed + float(read + a_row * rescored) / max(1, n)
+    def _glances(self, cutoff: float) -> Float64:
+        """What a first look sees where the rows that made a question are not there."""
+        if cutoff not in self.seen:
+            self.seen[cutoff] = self._ask(self.others, Effort(cutoff, 1))[1].glances
+        return self.seen[cutoff]
+
+    def _ask(self, plan: Plan, effort: Effort) -> tuple[Float32, Work]:
+        count = len(self.queries.pointers) - 1
+        best = no_hits(count, self.hits + self.skip)
+        efforts = Efforts(*(np.full(count, value) for value in effort))
+        return best.scores, answer(plan, self.queries, efforts, best)
 
 
-def _entries(groups: Sequence[_Group], exact: tuple[float, float, Effort]) -> Iterator[tuple[float, Effort]]:
+class _Trial(NamedTuple):
+    """An effort, and what it did for each kind of question."""
+
+    effort: Effort
+    recall: float  # of the kind that has the least
+    cost: float  # the geometric mean of all kinds'
+    kinds: Sequence[_Tried]
+
+
+def _trial(groups: Sequence[_Group], effort: Effort) -> _Trial:
+    kinds = [group.try_(effort) for group in groups]
+    recalls = [
+        tried.found.sum() / max(1, group.wanted.sum()) for group, tried in zip(groups, kinds, strict=True)
+    ]
+    cost = np.exp(np.mean([np.log(tried.costs.mean()) for tried in kinds]))
+    return _Trial(effort, float(min(recalls)), float(cost), kinds)
+
+
+def _entries(groups: Sequence[_Group], exact: _Trial) -> Iterator[tuple[float, Effort]]:
     """The cheapest effort for every recall, but where none that is enough is cheaper than exact search."""
-    cost_of_all = exact[0]
-    yield 1.0, exact[2]
-    measured = list(_measured(groups, cost_of_all))
+    yield 1.0, exact.effort
+    trials = list(_trials(groups, exact.cost))
     for asked in RECALLS:
-        enough = [one for one in measured if one[1] >= _reserved(asked)]
-        if enough and min(enough)[0] < cost_of_all:
-            close = [one for one in enough if one[0] <= (1 + _HARDLY) * min(enough)[0]]
-            yield asked, max(close, key=lambda one: (one[1], -one[0]))[2]
+        recall = asked + RESERVE * (1 - asked)
+        enough = [trial for trial in trials if trial.recall >= recall]
+        least = min((trial.cost for trial in enough), default=np.inf)
+        if least < exact.cost:
+            close = [trial for trial in enough if trial.cost <= (1 + _HARDLY) * least]
+            chosen = max(close, key=lambda trial: (trial.recall, -trial.cost))
+            yield asked, min(_eased(groups, chosen, trials, recall), default=(0.0, chosen.effort))[1]
 
 
-def _measured(groups: Sequence[_Group], cost_of_all: float) -> Iterator[tuple[float, float, Effort]]:
-    """Measure efforts from little to much, up to what is enough or costs as much as exact search."""
+def _trials(groups: Sequence[_Group], cost_of_all: float) -> Iterator[_Trial]:
+    """Try efforts from little to much, up to what is enough or costs as much as exact search."""
     for cutoff in CUTOFFS:
         for most in MOSTS:
-            one = _measure(groups, Effort(cutoff, most))
-            yield one
-            if one[0] >= cost_of_all or one[1] >= _reserved(max(RECALLS)):
+            trial = _trial(groups, Effort(cutoff, most))
+            yield trial
+            if trial.cost >= cost_of_all or trial.recall >= max(RECALLS) + RESERVE * (1 - max(RECALLS)):
                 break
 
 
-def _measure(groups: Sequence[_Group], effort: Effort) -> tuple[float, float, Effort]:
-    """The mean cost of an effort, the recall of the kind of question that has the least, and the effort."""
-    figures = [group.measure(effort) for group in groups]
-    return sum(cost for _, cost in figures) / len(figures), min(recall for recall, _ in figures), effort
-
-
-def _reserved(recall: float) -> float:
-    return recall + RESERVE * (1 - recall)
+def _eased(
+    groups: Sequence[_Group], second: _Trial, trials: Sequence[_Trial], recall: float
+) -> Iterator[tuple[float, Effort]]:
+    """What efforts cost that leave easy questions at a greater cut-off, reach the recall and cost less."""
+    for first in trials:
+        if first.effort.most != second.effort.most or first.effort.cutoff <= second.effort.cutoff:
+            continue
+        shares = np.quantile(np.concatenate([tried.glances for tried in first.kinds]), _SHARES)
+        costs, reached = np.zeros(len(shares)), np.ones(len(shares), np.bool_)
+        for group, one, two in zip(groups, first.kinds, second.kinds, strict=True):
+            easy = one.glances >= shares[:, None]
+            reached &= np.where(easy, one.found, two.found).sum(axis=1) >= recall * group.wanted.sum()
+            costs += np.log(np.where(easy, one.costs, two.costs + one.looks).mean(axis=1)) / len(groups)
+        reached[_SPARE:] &= reached[:-_SPARE].copy()
+        reached[:_SPARE] = False
+        for cost, share in zip(costs[reached].tolist(), shares[reached].tolist(), strict=True):
+            if cost < np.log(second.cost):
+                yield cost, second.effort._replace(first=first.effort.cutoff, enough=share)

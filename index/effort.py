@@ -1,8 +1,8 @@
 """How hard a search tries: exactly, or as hard as was measured to be enough for a recall.
 
 How much a recall takes depends on how many hits are asked for, and on how long the question is. So a segment
-keeps its measured efforts by class, one array with five numbers each: the recall, the most hits and the most
-terms that it holds for, cut-off and rows kept a hit (see `kernels`).
+keeps its measured efforts by class, one array with seven numbers each: the recall, the most hits and the most
+terms that it holds for, and the four of an `Effort`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ __all__ = ["COLUMNS", "EXACT", "HITS", "TERMS", "Effort", "cheapest", "wanted"]
 
 HITS = (1, 10, 100)  # more are searched exactly
 TERMS = (14, 50, np.inf)  # classes of questions by their length
-COLUMNS = 5
+COLUMNS = 7
+GLANCED = 10  # rows of the first window whose bounds say whether a question is an easy one
 FEWEST = 10  # hits; for fewer as many rows are kept as for so many
 SURE_HITS, SURE = 40, 4  # for an exact answer four rows a hit are kept, of at least forty
 
@@ -29,6 +30,11 @@ class Effort(NamedTuple):
     #: hundred has; see `postings.hurdles_of` for others. From 0, everything, to some 0.1.
     cutoff: float
     most: float  # rows kept a hit, of at least ten, to be rescored; inf: as many as an exact answer takes
+    #: A greater cut-off that is tried first; 0: there is none.
+    first: float = 0.0
+    #: What the first cut-off is kept for: where ten rows of the first window have sums of at least this part
+    #: of the sum of the greatest products. Such a question has rows that answer it well, and is an easy one.
+    enough: float = 0.0
 
 
 EXACT = Effort(0.0, np.inf)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lexiscope.index.arrays import Best, Efforts, Queries, no_hits
+from lexiscope.index.arrays import Best, Efforts, Queries, Work, no_hits, no_work
 from lexiscope.index.cores import over_cores
 from lexiscope.index.effort import wanted
 from lexiscope.index.native import Bound, Lent, Native, lend
@@ -34,6 +34,7 @@ class Asked(NamedTuple):
     queries: Lent
     efforts: Lent
     best: Lent
+    work: Lent
     longest: int  # terms that a query has at most
     wanted: int  # rows that are kept for a query at most
 
@@ -72,43 +73,36 @@ def search(planned: Plan, queries: Queries, k: int, efforts: Efforts) -> Best:
         ids and scores, both (n, k): best first, ties by smaller id, -1 and 0 where there is no hit.
     """
     best = no_hits(len(queries.pointers) - 1, k)
-    count(planned, queries, efforts, best)
+    answer(planned, queries, efforts, best)
     return best
 
 
-def count(planned: Plan, queries: Queries, efforts: Efforts, best: Best) -> Int64:
-    """Answer queries by one segment, shared among threads.
+def answer(planned: Plan, queries: Queries, efforts: Efforts, best: Best) -> Work:
+    """Answer queries by one segment, shared among threads; what they took."""
+    work = no_work(len(best.ids))
+    what = asked(queries, efforts, best, work)
 
-    Returns:
-        (3,) what they took together, see `kernels.search_postings`.
-    """
-    what, works = asked(queries, efforts, best), list[Int64]()
+    def some(first: int, last: int) -> None:
+        bind(planned, what, first, last)()
 
-    def answer(first: int, last: int) -> None:
-        work = np.zeros(3, np.int64)
-        bind(planned, what, lend(work), first, last)()
-        works.append(work)
-
-    over_cores(answer, len(best.ids), QUERIES_A_TASK)
-    total: Int64 = np.sum(works, axis=0, dtype=np.int64)
-    return total
+    over_cores(some, len(best.ids), QUERIES_A_TASK)
+    return work
 
 
-def asked(queries: Queries, efforts: Efforts, best: Best) -> Asked:
+def asked(queries: Queries, efforts: Efforts, best: Best, work: Work) -> Asked:
     """Lend queries, and memory for their answers, to kernels."""
     k = best.ids.shape[1]
     longest = int(np.diff(queries.pointers).max(initial=0))
     kept = max((wanted(most, k) for most in set(efforts.mosts.tolist())), default=0)
-    return Asked(k, lend(queries), lend(efforts), lend(best.flat()), longest, kept)
+    return Asked(k, lend(queries), lend(efforts), lend(best.flat()), lend(work), longest, kept)
 
 
-def bind(planned: Plan, what: Asked, work: Lent, first: int, last: int) -> Bound:
+def bind(planned: Plan, what: Asked, first: int, last: int) -> Bound:
     """Return a function that answers some of the queries, in this thread.
 
     Args:
         planned: See `plan`.
         what: See `asked`.
-        work: (3,) counts, see `kernels.search_postings`.
         first: The first of the queries.
         last: The one after the last.
     """
@@ -117,8 +111,8 @@ def bind(planned: Plan, what: Asked, work: Lent, first: int, last: int) -> Bound
     own, rows = memory(len(segment.row_vocabulary), what.longest, room), segment.lent
     some = first, last, what.hits, what.queries
     if candidates is None:
-        return _SEARCH_POSTINGS.bind(*some, what.efforts, *rows, allowed, *own, what.best, work)
-    return _SEARCH_ROWS.bind(*some, candidates, *rows, own.fine, what.best, work)
+        return _SEARCH_POSTINGS.bind(*some, what.efforts, *rows, allowed, *own, what.best, what.work)
+    return _SEARCH_ROWS.bind(*some, candidates, *rows, own.fine, what.best, what.work)
 
 
 def _mask(chosen: Int32, n: int) -> UInt8:

@@ -204,7 +204,10 @@ class InvertedIndex:
             planned = plan(part, None if selection is None else selection.rows[number])
             if planned is not None:
                 efforts = [effort] * len(lengths) if effort else part.segment.efforts_for(recall, k, lengths)
-                yield planned, Efforts(*np.array(efforts, np.float64).reshape(-1, 2).T.copy())
+                yield (
+                    planned,
+                    Efforts(*np.array(efforts, np.float64).reshape(-1, len(Effort._fields)).T.copy()),
+                )
 
     def select(self, ids: npt.ArrayLike) -> Selection:
         """Look up ids once, for several searches with one filter; ids that are not live are passed over."""

@@ -6,6 +6,7 @@ A histogram of all blocks' maxima says what bound so many rows reach at least; r
 from __future__ import annotations
 
 from lexiscope.index.arrays import Postings
+from lexiscope.index.effort import GLANCED
 from lexiscope.index.jit import jit
 from lexiscope.index.read_kernels import (
     clear,
@@ -73,8 +74,11 @@ def _leave_best(scratch: Scratch, count: int, wanted: int) -> tuple[int, int, in
 
 
 @jit
-def _guess(rows: int, wanted: int, scratch: Scratch) -> int:
-    """A bound that so many of the first window's rows reach at least; without one all would be kept."""
+def _guess(rows: int, wanted: int, scratch: Scratch) -> tuple[int, int]:
+    """Bounds that so many of the first window's rows reach at least, and that GLANCED of them do.
+
+    Without the first all would be kept.
+    """
     sums, histogram = scratch.sums, scratch.histogram
     bits = bits_of(len(histogram))
     histogram[:] = 0
@@ -83,7 +87,7 @@ def _guess(rows: int, wanted: int, scratch: Scratch) -> int:
         set_maxima(sums, first, maxima)
         for block in range(BLOCKS):
             histogram[maxima[block] >> bits] += 1
-    return reached(histogram, wanted)
+    return reached(histogram, wanted), reached(histogram, GLANCED)
 
 
 @jit
@@ -127,18 +131,20 @@ def collect(
     factors: Float64,
     hurdles: Float64,
     wanted: int,
+    enough: int,
     n: int,
     postings: Postings,
     allowed: UInt8,
     scratch: Scratch,
-) -> tuple[int, int, int, int]:
+) -> tuple[int, int, int, int, int]:
     """Read every window, and keep the wanted many rows of the greatest bounds.
 
     Returns:
-        How many rows are kept, the greatest bound that any other row can have, the most that was not read in
-        any window, and all postings read.
+        How many rows are kept, or -1 where too few of the first window's have bounds that are enough, and no
+        other was read; the greatest bound that any other row can have; the most that was not read in any
+        window; all postings read; and the bound that GLANCED rows of the first window reach.
     """
-    count, least, dropped, unread, read = 0, 1, 0, 0, 0
+    count, least, dropped, unread, read, glance = 0, 1, 0, 0, 0, 0
     scratch.seen[:] = 0
     fetch(ranks, postings, windows_of(n))
     for window in range(windows_of(n)):
@@ -147,8 +153,11 @@ def collect(
         )
         unread, read = max(unread, missing), read + some
         if window == 0:
-            least = _guess(rows, wanted, scratch)
+            least, glance = _guess(rows, wanted, scratch)
+            if glance < enough:
+                scratch.sums[:] = 0
+                return -1, 0, 0, read, glance
         count, least, lost = _keep(base, rows, least, wanted, scratch, count)
         dropped = max(dropped, lost)
     count, bound, lost = _leave_best(scratch, count, wanted)
-    return count, max(dropped, lost, max(least, bound) - 1), unread, read
+    return count, max(dropped, lost, max(least, bound) - 1), unread, read, glance

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lexiscope.index.arrays import Best, Efforts, Forward, Postings, Queries
+from lexiscope.index.arrays import Best, Efforts, Forward, Postings, Queries, Work
 from lexiscope.index.effort import wanted
 from lexiscope.index.heap import sort
 from lexiscope.index.jit import jit
@@ -42,7 +42,7 @@ from lexiscope.index.score_kernels import SLACK, note, offer_all, rescore, thres
 from lexiscope.index.scratch import PIECE, WAITING, Scratch
 from lexiscope.index.vectors import Float32, Float64, Int32, Int64, UInt8
 
-_rows_wanted = jit(wanted)
+rows_wanted = jit(wanted)
 
 
 @jit
@@ -57,46 +57,64 @@ def _sound(terms: Int32, weights: Float32, columns: int) -> bool:
 
 
 @jit
-def _answer(query: int, hits: int, size: int, forward: Forward, best: Best) -> None:
+def _begin(
+    query: int, hits: int, queries: Queries, best: Best, work: Work
+) -> tuple[Int32, Float32, Float32, Int64]:
+    """A query's terms and weights, and the places of its answer: of scores and of ids."""
+    work.read[query], work.rescored[query], work.glances[query] = 0, 0, 0.0
+    start, stop = queries.pointers[query], queries.pointers[query + 1]
+    begin, end = query * hits, (query + 1) * hits
+    return queries.terms[start:stop], queries.weights[start:stop], best.scores[begin:end], best.ids[begin:end]
+
+
+@jit
+def _end(size: int, scores: Float32, rows: Int64, forward: Forward) -> None:
     """Turn a heap of rows into an answer."""
-    begin = query * hits
-    scores, ids = best.scores[begin : begin + hits], best.ids[begin : begin + hits]
-    sort(scores, ids, size)
+    sort(scores, rows, size)
     for place in range(size):
-        ids[place] = forward.ids[ids[place]]
-    for place in range(size, hits):
-        ids[place], scores[place] = -1, 0
+        rows[place] = forward.ids[rows[place]]
+    for place in range(size, len(rows)):
+        rows[place], scores[place] = -1, 0
 
 
 @jit
 def _search_best(
-    planned: tuple[float, int, Int64, Float64, Float64],
+    planned: tuple[float, float, int, Int64, Float64, Float64],
     weights: Float32,
     wanted: int,
+    enough: float,
     postings: Postings,
     forward: Forward,
     allowed: UInt8,
     scratch: Scratch,
+    query: int,
     scores: Float32,
     rows: Int64,
-    work: Int64,
+    work: Work,
 ) -> tuple[int, float, bool]:
     """One query: keep the best bounds, rescore as many as there are hits, then all that could be better.
 
     Returns:
-        The heap's size, what a row must score to enter it, and whether that proves that no other row does.
+        The heap's size, or -1 where the first window shows that the plan is not enough, what a row must score
+        to enter the heap, and whether that proves that no other row does.
     """
-    scale, unread, ranks, factors, hurdles = planned
-    n, most = len(forward.offsets) - 1, greatest(scratch.sums)
-    count, missed, missing, read = collect(ranks, factors, hurdles, wanted, n, postings, allowed, scratch)
+    total, scale, unread, ranks, factors, hurdles = planned
+    n, most, all_bounds = len(forward.offsets) - 1, greatest(scratch.sums), scale * total
+    count, missed, missing, read, glance = collect(
+        ranks, factors, hurdles, wanted, int(np.ceil(enough * all_bounds)), n, postings, allowed, scratch
+    )
+    work.read[query] += read
+    if work.glances[query] == 0.0 and all_bounds > 0.0:
+        work.glances[query] = glance / all_bounds
+    if count < 0:
+        return -1, 0.0, False
     unread += missing
     count_bounds(scratch, count)
     cut = reached(scratch.histogram, len(scores))
     size, first = rescore(cut, most + 1, count, forward, weights, scratch, scores, rows, 0)
     least = max(1, threshold_of(scores, size, scale) - unread)
     size, second = rescore(least, cut, count, forward, weights, scratch, scores, rows, size)
-    work[0] += read
-    work[1] += first + second
+    work.rescored[query] += first + second
     needed = float(scores[0]) if size == len(scores) else 0.0
     return size, needed, missed + unread < threshold_of(scores, size, scale)
 
@@ -110,17 +128,18 @@ def _search_all(
     forward: Forward,
     allowed: UInt8,
     scratch: Scratch,
+    query: int,
     scores: Float32,
     rows: Int64,
-    work: Int64,
+    work: Work,
 ) -> int:
     """One query: read everything, rescore every row that could score as much; the heap's size."""
-    _, scale, _, ranks, factors, hurdles = plan(terms, weights, 0.0, True, postings, scratch)
+    _, _, scale, _, ranks, factors, hurdles = plan(terms, weights, 0.0, True, postings, scratch)
     n, size, waited, least = len(forward.offsets) - 1, 0, 0, max(1, int(score * scale * (1.0 - SLACK)))
     waiting, found = scratch.waiting, scratch.rows
     for window in range(windows_of(n)):
         base, here, _, read = read_window(ranks, factors, hurdles, window, n, postings, allowed, scratch)
-        work[0] += read
+        work.read[query] += read
         for first in range(0, here, PIECE):
             maxima = maxima_of(first, scratch)
             set_maxima(scratch.sums, first, maxima)
@@ -130,11 +149,49 @@ def _search_all(
                 if waited == WAITING:
                     size = offer_all(waited, forward, weights, scratch, scores, rows, size)
                     least = max(least, threshold_of(scores, size, scale))
-                    work[1] += waited
+                    work.rescored[query] += waited
                     waited = 0
             clear(scratch.sums, first)
-    work[1] += waited
+    work.rescored[query] += waited
     return offer_all(waited, forward, weights, scratch, scores, rows, size)
+
+
+@jit
+def _search(
+    terms: Int32,
+    weights: Float32,
+    cutoff: float,
+    most: float,
+    enough: float,
+    postings: Postings,
+    forward: Forward,
+    allowed: UInt8,
+    fine: Scratch,
+    coarse: Scratch,
+    query: int,
+    scores: Float32,
+    rows: Int64,
+    work: Work,
+) -> int:
+    """One query with one cut-off; the heap's size, or -1 where the cut-off is not enough."""
+    exact, wanted = np.isinf(most), rows_wanted(most, len(scores))
+    sixteen, total, scale, unread, ranks, factors, hurdles = plan(
+        terms, weights, cutoff, exact, postings, fine
+    )
+    planned = total, scale, unread, ranks, factors, hurdles
+    if not sixteen:
+        size, _, _ = _search_best(
+            planned, weights, wanted, enough, postings, forward, allowed, coarse, query, scores, rows, work
+        )
+        return size
+    size, needed, proven = _search_best(
+        planned, weights, wanted, enough, postings, forward, allowed, fine, query, scores, rows, work
+    )
+    if exact and not proven:
+        return _search_all(
+            terms, weights, needed, postings, forward, allowed, fine, query, scores, rows, work
+        )
+    return size
 
 
 @jit
@@ -150,7 +207,7 @@ def search_postings(
     fine: Scratch,
     coarse: Scratch,
     best: Best,
-    work: Int64,
+    work: Work,
 ) -> None:
     """Top-k of the queries first … last - 1, see the formula at the head of this file.
 
@@ -158,45 +215,59 @@ def search_postings(
         first: The first query to answer.
         last: The one after the last query to answer; threads share the arrays, each with queries of its own.
         hits: k, at least 1.
-        queries: One that is not canonical is not answered, but counted.
-        efforts: Products below this part of the sum of all terms' greatest products are not read, see `plan`;
-            how many rows a hit are kept, at least 1, or inf where the answer is to be exact.
+        queries: One that is not canonical is not answered.
+        efforts: See `effort.Effort`; how many rows are kept is at least 1 a hit.
         postings: Of the segment.
         forward: Of the segment.
         allowed: (n,) 1 where a row may be a hit, or (0,) when all may.
         fine: This thread's, with sums of 16 bits.
         coarse: The same memory, with sums of 8 bits.
         best: Out.
-        work: (3,) counts up the postings read, the rows rescored, and the queries that were not answered.
+        work: Out.
     """
     for query in range(first, last):
-        start, stop = queries.pointers[query], queries.pointers[query + 1]
-        terms, weights = queries.terms[start:stop], queries.weights[start:stop]
-        size, scores = 0, best.scores[query * hits : (query + 1) * hits]
-        rows = best.ids[query * hits : (query + 1) * hits]
+        terms, weights, scores, rows = _begin(query, hits, queries, best, work)
+        cutoff, most, size = efforts.cutoffs[query], efforts.mosts[query], -1
         if _sound(terms, weights, len(postings.ranks)):
             note(terms, postings.ranks, fine.positions, False)
-            exact, many = np.isinf(efforts.mosts[query]), _rows_wanted(efforts.mosts[query], hits)
-            sixteen, scale, unread, ranks, factors, hurdles = plan(
-                terms, weights, efforts.cutoffs[query], exact, postings, fine
-            )
-            planned = scale, unread, ranks, factors, hurdles
-            if sixteen:
-                size, needed, proven = _search_best(
-                    planned, weights, many, postings, forward, allowed, fine, scores, rows, work
+            if efforts.firsts[query] > 0.0:
+                size = _search(
+                    terms,
+                    weights,
+                    efforts.firsts[query],
+                    most,
+                    efforts.enoughs[query],
+                    postings,
+                    forward,
+                    allowed,
+                    fine,
+                    coarse,
+                    query,
+                    scores,
+                    rows,
+                    work,
                 )
-                if exact and not proven:
-                    size = _search_all(
-                        terms, weights, needed, postings, forward, allowed, fine, scores, rows, work
-                    )
-            else:
-                size, _, _ = _search_best(
-                    planned, weights, many, postings, forward, allowed, coarse, scores, rows, work
+            if size < 0:
+                size = _search(
+                    terms,
+                    weights,
+                    cutoff,
+                    most,
+                    0.0,
+                    postings,
+                    forward,
+                    allowed,
+                    fine,
+                    coarse,
+                    query,
+                    scores,
+                    rows,
+                    work,
                 )
             note(terms, postings.ranks, fine.positions, True)
         else:
-            work[2] += 1
-        _answer(query, hits, size, forward, best)
+            work.read[query] = -1
+        _end(max(size, 0), scores, rows, forward)
 
 
 @jit
@@ -210,7 +281,7 @@ def search_rows(
     forward: Forward,
     scratch: Scratch,
     best: Best,
-    work: Int64,
+    work: Work,
 ) -> None:
     """Exact top-k of the queries first … last - 1 among a few candidate rows.
 
@@ -227,13 +298,11 @@ def search_rows(
         forward: Of the segment.
         scratch: This thread's.
         best: Out.
-        work: Counts.
+        work: Out.
     """
     for query in range(first, last):
-        start, stop = queries.pointers[query], queries.pointers[query + 1]
-        terms, weights = queries.terms[start:stop], queries.weights[start:stop]
-        size, scores = 0, best.scores[query * hits : (query + 1) * hits]
-        rows = best.ids[query * hits : (query + 1) * hits]
+        terms, weights, scores, rows = _begin(query, hits, queries, best, work)
+        size = 0
         if _sound(terms, weights, len(postings.ranks)):
             note(terms, postings.ranks, scratch.positions, False)
             for begin in range(0, len(candidates), WAITING):
@@ -242,7 +311,7 @@ def search_rows(
                     scratch.waiting[number] = candidates[begin + number]
                 size = offer_all(waited, forward, weights, scratch, scores, rows, size)
             note(terms, postings.ranks, scratch.positions, True)
-            work[1] += len(candidates)
+            work.rescored[query] = len(candidates)
         else:
-            work[2] += 1
-        _answer(query, hits, size, forward, best)
+            work.read[query] = -1
+        _end(size, scores, rows, forward)

@@ -23,7 +23,7 @@ from typing import Any
 from lexiscope.errors import DamagedIndex, IndexFolderError, printable
 from lexiscope.index.files import FileEntry, damaged, explained, replace_file
 
-FORMAT_VERSION = 6  # others had other postings, 5 no counts of rows; rows are read, the rest made anew
+FORMAT_VERSION = 7  # 6 had other measured efforts, others other postings; rows are read, the rest made anew
 MANIFEST = "manifest.json"
 
 

@@ -43,7 +43,7 @@ def plan(
     exact: bool,
     postings: Postings,
     scratch: Scratch,
-) -> tuple[bool, float, int, Int64, Float64, Float64]:
+) -> tuple[bool, float, float, int, Int64, Float64, Float64]:
     """What of a query is read.
 
     Args:
@@ -56,10 +56,10 @@ def plan(
         scratch: where the arrays returned are.
 
     Returns:
-        Whether sums are to have 16 bits. s: the sum of the greatest products of the terms that are read, or
-        of all where none is, fits with each rounded up; 0 without any. What the terms of which nothing is
-        read could add to a row. Of the others: the ranks, s times their weights, and what s times a product
-        has to reach.
+        Whether sums are to have 16 bits. The sum of the greatest products of all terms. s: that of those that
+        are read, or of all where none is, fits with each rounded up; 0 without any. What the terms of which
+        nothing is read could add to a row. Of the others: the ranks, s times their weights, and what s times
+        a product has to reach.
     """
     ranks, products, factors, hurdles = scratch.ranks, scratch.products, scratch.factors, scratch.hurdles
     found, kept = 0, 0
@@ -69,9 +69,9 @@ def plan(
             ranks[found], factors[found] = rank, query_weights[position]
             products[found] = factors[found] * float(postings.tops[rank])
             found += 1
-    least, read, unread = cutoff * products[:found].sum(), 0.0, 0.0
+    total, read, unread = products[:found].sum(), 0.0, 0.0
     for number in range(found):
-        hurdle = least * postings.hurdles[ranks[number]]
+        hurdle = cutoff * total * postings.hurdles[ranks[number]]
         if products[number] >= hurdle:
             ranks[kept], factors[kept], hurdles[kept] = ranks[number], factors[number], hurdle
             read, kept = read + products[number], kept + 1
@@ -84,7 +84,7 @@ def plan(
     for number in range(kept):
         factors[number] *= scale
         hurdles[number] *= scale
-    return fine, scale, missed, ranks[:kept], factors[:kept], hurdles[:kept]
+    return fine, total, scale, missed, ranks[:kept], factors[:kept], hurdles[:kept]
 
 
 @jit

@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lexiscope.errors import InvalidValue
-from lexiscope.index.arrays import Efforts, Queries, no_hits
+from lexiscope.index.arrays import Efforts, Queries, no_hits, no_work
 from lexiscope.index.effort import TERMS
 from lexiscope.index.executor import Plan, asked, better_of, bind
-from lexiscope.index.native import lend
 from lexiscope.index.vectors import Float32, Int64
 
 __all__ = ["Searcher"]
@@ -72,11 +71,10 @@ class _Desk:
         self.room = room
         self._query = Queries(np.array([0, room]), np.zeros(room, np.int32), np.ones(room, np.float32))
         self._best = [no_hits(1, k) for _ in parts] or [no_hits(1, k)]
-        self._work = np.zeros(3, np.int64)
-        work = lend(self._work)
+        self._work = no_work(1)
         self._kernels = [
             [
-                bind(planned, asked(self._query, _of_class(efforts, number), best), work, 0, 1)
+                bind(planned, asked(self._query, _of_class(efforts, number), best, self._work), 0, 1)
                 for (planned, efforts), best in zip(parts, self._best, strict=False)
             ]
             for number in range(len(TERMS))
@@ -84,14 +82,12 @@ class _Desk:
 
     def ask(self, terms: npt.NDArray[np.integer], weights: npt.NDArray[np.floating], length: int) -> bool:
         """Find the answer; whether the query was canonical."""
-        query, work = self._query, self._work
+        query = self._query
         query.pointers[1] = length
         query.terms[:length], query.weights[:length] = terms, weights
         for kernel in self._kernels[bisect_left(TERMS, length)]:
             kernel()
-        refused = int(work[2])
-        work[2] = 0
-        return refused == 0
+        return not self._kernels[0] or self._work.read[0] >= 0
 
     def answer(self) -> tuple[Int64, Float32]:
         """The last query's, in memory of its own."""
@@ -103,4 +99,4 @@ class _Desk:
 
 def _of_class(efforts: Efforts, number: int) -> Efforts:
     """That of questions of a class of length."""
-    return Efforts(efforts.cutoffs[number : number + 1], efforts.mosts[number : number + 1])
+    return Efforts(*(of_all[number : number + 1] for of_all in efforts))

@@ -46,7 +46,7 @@ class Segment:
     term_rows: UInt32  # (T,) how many rows have each
     posting_lists: Offsets  # (T · windows,)
     posting_buckets: UInt8
-    efforts: Float32  # (5 m,) of m measured efforts, see `effort`
+    effort_table: Float32  # (7 m,) of m measured efforts, see `effort`
     columns: int  # terms in the vocabulary
     nnz: int  # weights stored, those of deleted rows included
 
@@ -86,7 +86,7 @@ class Segment:
 
     def efforts_for(self, recall: float | None, k: int, terms: Int64) -> list[Effort]:
         """The cheapest efforts for a recall of k hits of questions with so many terms, see `effort`."""
-        return cheapest(self.efforts, recall, k, terms)
+        return cheapest(self.effort_table, recall, k, terms)
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the arrays by the names of their files."""
@@ -114,7 +114,7 @@ class Segment:
             and len(self.term_tops) == len(self.term_rows) == terms
             and (not terms or 0 <= self.row_vocabulary.min() <= self.row_vocabulary.max() < self.columns)
             and len(self.posting_lists) == terms * windows_of(n)
-            and len(self.efforts) % COLUMNS == 0
+            and len(self.effort_table) % COLUMNS == 0
         )
         if not whole:
             raise DamagedIndex("the arrays of the segment do not belong together")
@@ -131,7 +131,7 @@ ARRAYS: dict[str, tuple[type[np.generic], ...]] = {
     "term_rows": (np.uint32,),
     "posting_lists": (np.uint32, np.int64),
     "posting_buckets": (np.uint8,),
-    "efforts": (np.float32,),
+    "effort_table": (np.float32,),
 }
 
 
@@ -160,7 +160,7 @@ def build_segment(ids: Int64, rows: Rows, weights: Weights = "float32") -> Segme
         term_rows=frozen(terms.holders, np.uint32),
         posting_lists=frozen(lists.begins, lists.begins.dtype.type),
         posting_buckets=frozen(lists.codes, np.uint8),
-        efforts=frozen(np.empty(0), np.float32),
+        effort_table=frozen(np.empty(0), np.float32),
         columns=rows.columns,
         nnz=len(rows.terms),
     )

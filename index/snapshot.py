@@ -138,8 +138,11 @@ def _open_rows(place: Path, entry: SegmentEntry, columns: int) -> tuple[Int64, R
 def _open_segment(place: Path, entry: SegmentEntry, columns: int) -> Segment:
     if "term_rows.npy" not in entry.files:  # formats 1 to 5
         return build_segment(*_open_rows(place, entry, columns))
-    arrays = {name: open_array(place / f"{name}.npy", dtypes) for name, dtypes in ARRAYS.items()}
-    segment = Segment(**arrays, columns=columns, nnz=entry.weights)  # type: ignore[arg-type]
+    arrays: dict[str, Any] = {"effort_table": np.empty(0, np.float32)}  # format 6 had efforts of another kind
+    for name, dtypes in ARRAYS.items():
+        if name not in arrays or f"{name}.npy" in entry.files:
+            arrays[name] = open_array(place / f"{name}.npy", dtypes)
+    segment = Segment(**arrays, columns=columns, nnz=entry.weights)
     try:
         segment.check()
     except DamagedIndex as error:

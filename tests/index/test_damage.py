@@ -245,13 +245,13 @@ def test_a_folder_that_may_only_be_read(folder: Path, helpers, monkeypatch) -> N
         assert len(helpers.contents(opened)) == 4
 
 
-@pytest.mark.parametrize("version", [1, 4, 5])
+@pytest.mark.parametrize("version", [1, 4, 5, 6])
 @pytest.mark.parametrize("kind", ["float32", "uint8"])
 def test_an_index_of_an_older_format_is_read_and_written_anew(
     folder: Path, helpers, kind: Weights, version: int
 ) -> None:
     """Format 1 had the rows as they came in, 4 as they are now; both had postings that nobody reads now. 5
-    did not say how many rows have a term."""
+    did not say how many rows have a term, 6 had other efforts."""
     with Collection.open(folder) as now:
         part = now.index.parts[0]
     rows, ids = part.segment.take(np.arange(len(part.segment))), part.segment.ids
@@ -264,7 +264,9 @@ def test_an_index_of_an_older_format_is_read_and_written_anew(
         arrays = {name: array for name, array in stored.arrays().items() if name.startswith("row_")}
         arrays |= {"posting_codes": np.frombuffer(b"as it was then", np.uint8)}
     else:
-        arrays = {name: array for name, array in stored.arrays().items() if name not in ("ids", "term_rows")}
+        without = {"ids", "effort_table", *(["term_rows"] if version == 5 else [])}
+        arrays = {name: array for name, array in stored.arrays().items() if name not in without}
+        arrays |= {"efforts": np.ones(5, np.float32)}
     place, manifest = folder / "segments" / "1", json.loads((folder / "manifest.json").read_text())
     files = manifest["segments"][0]["files"]
     for name in ARRAYS:

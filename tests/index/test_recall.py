@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -13,6 +15,7 @@ from lexiscope.index import Collection, InvertedIndex, arrays, calibration
 from lexiscope.index.brute_force import search_brute_force
 from lexiscope.index.effort import EXACT, Effort, cheapest
 from lexiscope.index.packing import given_rows
+from lexiscope.index.questions import Questions
 from lexiscope.index.vectors import check_rows
 
 TERMS = 2_000
@@ -74,11 +77,32 @@ def test_an_asked_recall_holds_on_questions_it_was_not_measured_on(
 
 
 def test_more_effort_finds_more_and_costs_more(index: InvertedIndex) -> None:
-    group = calibration._Group(index.parts[0].segment, check_rows(topical(30, seed=5)), 10, 0)
-    figures = [group.measure(effort) for effort in (Effort(0.03, 0.0), Effort(0.01, 0.0), EXACT)]
-    recalls, costs = zip(*figures, strict=True)
+    questions = check_rows(topical(30, seed=5))
+    group = calibration._Group(index.parts[0].segment, Questions(questions, 0, np.empty(0, np.int64)), 10)
+    tried = [group.try_(effort) for effort in (Effort(0.03, 0.0), Effort(0.01, 0.0), EXACT)]
+    recalls = tuple(one.found.sum() / group.wanted.sum() for one in tried)
+    costs = tuple(one.costs.mean() for one in tried)
     assert recalls == tuple(sorted(recalls)) and recalls[0] < recalls[2] == 1.0
     assert costs == tuple(sorted(costs)) and costs[0] < costs[2]
+
+
+def test_a_first_cut_off_is_kept_for_easy_questions_alone(index: InvertedIndex) -> None:
+    queries, greater, less = topical(60, seed=11), Effort(0.05, 1), Effort(0.002, 1)
+
+    def scores(first: float, enough: float) -> np.ndarray:
+        return index.search(queries, 10, effort=less._replace(first=first, enough=enough))[1]
+
+    one, other = (index.search(queries, 10, effort=effort)[1] for effort in (greater, less))
+    assert (one != other).any(axis=1).sum() > 30
+    np.testing.assert_array_equal(scores(0.0, 9.0), other)
+    np.testing.assert_array_equal(scores(0.05, 0.0), one)
+    np.testing.assert_array_equal(scores(0.05, 1.01), other)
+    kept = [(scores(0.05, enough) == one).all(axis=1) for enough in (0.05, 0.1, 0.2, 0.4)]
+    for some, fewer in pairwise(kept):
+        assert (some >= fewer).all()
+    assert kept[0].sum() > kept[-1].sum()
+    for enough, easy in zip((0.05, 0.1, 0.2, 0.4), kept, strict=True):
+        np.testing.assert_array_equal(scores(0.05, enough), np.where(easy[:, None], one, other))
 
 
 def test_given_questions_are_measured_on(collection_of_rows: csr_array) -> None:
@@ -91,11 +115,15 @@ def test_given_questions_are_measured_on(collection_of_rows: csr_array) -> None:
 
 def test_efforts_are_stored_and_chosen(index: InvertedIndex, tmp_path) -> None:
     index.save(tmp_path / "x")
-    saved = InvertedIndex.load(tmp_path / "x").parts[0].segment.efforts
-    np.testing.assert_array_equal(saved, index.parts[0].segment.efforts)
+    saved = InvertedIndex.load(tmp_path / "x").parts[0].segment.effort_table
+    np.testing.assert_array_equal(saved, index.parts[0].segment.effort_table)
     entries = [
-        *[(0.9, 10, 50, 0.01, 0.1), (0.95, 10, 50, 0.005, 0.2), (1.0, 10, 50, 0.001, 1.0)],
-        (0.9, 10, np.inf, 0.002, 0.3),
+        *[
+            (0.9, 10, 50, 0.01, 0.1, 0.02, 0.3),
+            (0.95, 10, 50, 0.005, 0.2, 0, 0),
+            (1.0, 10, 50, 0.001, 1.0, 0, 0),
+        ],
+        (0.9, 10, np.inf, 0.002, 0.3, 0, 0),
     ]
     some = np.array(entries, np.float32).ravel()
 
@@ -105,7 +133,7 @@ def test_efforts_are_stored_and_chosen(index: InvertedIndex, tmp_path) -> None:
             for effort in cheapest(some, recall, k, np.array(terms))
         ]
 
-    assert chosen(0.8, 10, 15, 50, 51) == [Effort(0.01, 0.1)] * 2 + [Effort(0.002, 0.3)]
+    assert chosen(0.8, 10, 15, 50, 51) == [Effort(0.01, 0.1, 0.02, 0.3)] * 2 + [Effort(0.002, 0.3)]
     assert chosen(0.95, 3, 20) == [Effort(0.005, 0.2)]
     assert chosen(0.96, 10, 20, 900) == [Effort(0.001, 1.0), EXACT]
     assert chosen(None, 2, 20) == [Effort(0.001, 1.0)]
