@@ -78,7 +78,6 @@ class _Tried(NamedTuple):
     found: Int64  # true hits
     costs: npt.NDArray[np.floating]  # in postings
     looks: npt.NDArray[np.floating]  # the part of that which the first look at the first window costs
-    glances: Float64  # what it saw
 
 
 class _Group:
@@ -103,12 +102,15 @@ class _Group:
         costs = _ASK + _WINDOW * windows_of(n) + work.read + (_ROW + 3 * nnz / n) * work.rescored
         looks = _WINDOW + work.read * min(1.0, WINDOW / n)
         found = np.clip((scores >= self.least).sum(axis=1) - self.skip, 0, self.wanted)
-        return _Tried(found, costs, looks, self._glances(effort.cutoff))
+        return _Tried(found, costs, looks)
 
-    def _glances(self, cutoff: float) -> Float64:
-        """What a first look sees where the rows that made a question are not there."""
+    def glances(self, cutoff: float) -> Float64:
+        """What a first look with a cut-off sees where the rows that made a question are not there."""
         if cutoff not in self.seen:
-            self.seen[cutoff] = self._ask(self.others, Effort(cutoff, 1))[1].glances
+            no_more = Effort(
+                1.0, 1, first=cutoff, enough=2.0
+            )  # nothing is ever enough: a look, and that is all
+            self.seen[cutoff] = self._ask(self.others, no_more)[1].glances
         return self.seen[cutoff]
 
     def _ask(self, plan: Plan, effort: Effort) -> tuple[Float32, Work]:
@@ -141,7 +143,7 @@ def _entries(groups: Sequence[_Group], exact: _Trial) -> Iterator[tuple[float, E
     yield 1.0, exact.effort
     trials = list(_trials(groups, exact.cost))
     for asked in RECALLS:
-        recall = asked + RESERVE * (1 - asked)
+        recall = _reserved(asked)
         enough = [trial for trial in trials if trial.recall >= recall]
         least = min((trial.cost for trial in enough), default=np.inf)
         if least < exact.cost:
@@ -151,12 +153,15 @@ def _entries(groups: Sequence[_Group], exact: _Trial) -> Iterator[tuple[float, E
 
 
 def _trials(groups: Sequence[_Group], cost_of_all: float) -> Iterator[_Trial]:
-    """Try efforts from little to much, up to what is enough or costs as much as exact search."""
+    """Try efforts from little to much, up to what costs as much as exact search, or as what is enough."""
+    limit, enough = cost_of_all, _reserved(max(RECALLS))
     for cutoff in CUTOFFS:
         for most in MOSTS:
             trial = _trial(groups, Effort(cutoff, most))
             yield trial
-            if trial.cost >= cost_of_all or trial.recall >= max(RECALLS) + RESERVE * (1 - max(RECALLS)):
+            if trial.recall >= enough:
+                limit = min(limit, (1 + _HARDLY) * trial.cost)
+            if trial.cost >= limit or trial.recall >= enough:
                 break
 
 
@@ -167,10 +172,11 @@ def _eased(
     for first in trials:
         if first.effort.most != second.effort.most or first.effort.cutoff <= second.effort.cutoff:
             continue
-        shares = np.quantile(np.concatenate([tried.glances for tried in first.kinds]), _SHARES)
+        glances = [group.glances(first.effort.cutoff) for group in groups]
+        shares = np.quantile(np.concatenate(glances), _SHARES)
         costs, reached = np.zeros(len(shares)), np.ones(len(shares), np.bool_)
-        for group, one, two in zip(groups, first.kinds, second.kinds, strict=True):
-            easy = one.glances >= shares[:, None]
+        for group, seen, one, two in zip(groups, glances, first.kinds, second.kinds, strict=True):
+            easy = seen >= shares[:, None]
             reached &= np.where(easy, one.found, two.found).sum(axis=1) >= recall * group.wanted.sum()
             costs += np.log(np.where(easy, one.costs, two.costs + one.looks).mean(axis=1)) / len(groups)
         reached[_SPARE:] &= reached[:-_SPARE].copy()
@@ -178,3 +184,7 @@ def _eased(
         for cost, share in zip(costs[reached].tolist(), shares[reached].tolist(), strict=True):
             if cost < np.log(second.cost):
                 yield cost, second.effort._replace(first=first.effort.cutoff, enough=share)
+
+
+def _reserved(recall: float) -> float:
+    return recall + RESERVE * (1 - recall)
