@@ -16,7 +16,7 @@ from lexiscope.index.vectors import Float32, Int32, Int64, UInt8
 
 # A few milliseconds of work, so that threads neither wait for each other nor for the next task.
 QUERIES_A_TASK = 16
-_SEARCH_POSTINGS, _SEARCH_ROWS = Native("search_postings"), Native("search_rows")
+_SEARCH_POSTINGS, _SEARCH_ROWS = Native("kernels", "search_postings"), Native("kernels", "search_rows")
 
 
 class Plan(NamedTuple):

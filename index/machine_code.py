@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from typing import Any
 
 import numba
@@ -12,7 +13,7 @@ from numba.core import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-from lexiscope.index import arrays, kernels, scratch
+from lexiscope.index import arrays, scratch
 from lexiscope.index.native import ENTRY, Kind, Kinds
 
 __all__ = ["machine_code"]
@@ -22,13 +23,14 @@ _COUNTING = re.compile(r"(define [^\n]*@NRT_(?:incref|decref)\([^\n]*\{\n).*?(\n
 _OF_PYTHON = ("NRT_", "numba_", "Py")  # what only kernels need that take memory, or raise
 
 
-def machine_code(name: str, kinds: Kinds, processor: str, features: str) -> bytes:
-    """Compile a kernel of `kernels`, as an object file.
+def machine_code(module: str, name: str, kinds: Kinds, processor: str, features: str) -> bytes:
+    """Compile a kernel as an object file.
 
     Its one function is `int32 lexiscope_kernel(void *result, void *error, int64 arguments)`, numba's own
     calling convention; the arguments are an address: there stand whole numbers and addresses of `Lent`.
 
     Args:
+        module: Where the kernel is, beside this one.
         name: Of the kernel.
         kinds: Of its arguments.
         processor: As features: in LLVM's words.
@@ -37,7 +39,7 @@ def machine_code(name: str, kinds: Kinds, processor: str, features: str) -> byte
     Raises:
         RuntimeError: The kernel takes memory or raises an error.
     """
-    kernel, opened = getattr(kernels, name), _opened(kinds)
+    kernel, opened = getattr(import_module(f"lexiscope.index.{module}"), name), _opened(kinds)
 
     def entry(arguments):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
         kernel(*opened(arguments))
@@ -45,8 +47,8 @@ def machine_code(name: str, kinds: Kinds, processor: str, features: str) -> byte
     signature = (types.int64,)
     compiled: Any = numba.njit(nogil=True, error_model="numpy", boundscheck=False)(entry)
     compiled.compile(signature)
-    module = binding.parse_assembly(_COUNTING.sub(r"\1  ret void\2", compiled.inspect_llvm(signature)))
-    return _object(module, compiled.overloads[signature].fndesc.llvm_func_name, processor, features)
+    code = binding.parse_assembly(_COUNTING.sub(r"\1  ret void\2", compiled.inspect_llvm(signature)))
+    return _object(code, compiled.overloads[signature].fndesc.llvm_func_name, processor, features)
 
 
 def _object(module: Any, entry: str, processor: str, features: str) -> bytes:  # noqa: ANN401

@@ -94,10 +94,10 @@ class Bound:
 
 
 class Native:
-    """A kernel of the module `kernels`, compiled or loaded when first bound to arguments of some kinds."""
+    """A kernel, compiled or loaded when first bound to arguments of some kinds."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, module: str, name: str) -> None:
+        self._module, self._name = module, name
         self._functions: dict[Kinds, Callable[[int, int, int], int]] = {}
 
     def bind(self, *arguments: int | Lent) -> Bound:
@@ -106,17 +106,17 @@ class Native:
         if kinds not in self._functions:
             with _LOADING:
                 if kinds not in self._functions:
-                    self._functions[kinds] = _linked(self._name, kinds)
+                    self._functions[kinds] = _linked(self._module, self._name, kinds)
         return Bound(self._functions[kinds], arguments)
 
 
-def _linked(name: str, kinds: Kinds) -> Callable[[int, int, int], int]:
+def _linked(module: str, name: str, kinds: Kinds) -> Callable[[int, int, int], int]:
     from llvmlite import binding
 
-    entry = hashlib.sha256(repr((name, kinds, *_processor())).encode()).hexdigest()[:16]
+    entry = hashlib.sha256(repr((module, name, kinds, *_processor())).encode()).hexdigest()[:16]
     library = (
         binding.JITLibraryBuilder()
-        .add_object_img(_code(name, kinds, f"{name}.{entry}.o"))
+        .add_object_img(_code(module, name, kinds, f"{module}.{name}.{entry}.o"))
         .add_current_process()
         .export_symbol(ENTRY)
         .link(_linker(), f"{name} {next(_LINKED)}")
@@ -143,7 +143,7 @@ def _processor() -> tuple[str, str]:
     return binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
 
 
-def _code(name: str, kinds: Kinds, file: str) -> bytes:
+def _code(module: str, name: str, kinds: Kinds, file: str) -> bytes:
     """The machine code of a kernel: as it is kept, or, if it is of another state or damaged, made anew."""
     state = _state()
     for folder in _folders():
@@ -156,7 +156,7 @@ def _code(name: str, kinds: Kinds, file: str) -> bytes:
             return code
     from lexiscope.index.machine_code import machine_code
 
-    code = machine_code(name, kinds, *_processor())
+    code = machine_code(module, name, kinds, *_processor())
     for folder in _folders():
         if _keep(folder, file, state + hashlib.sha256(code).digest() + code):
             break

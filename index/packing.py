@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lexiscope.index.arrays import Forward, Given
+from lexiscope.index.native import Native, lend
 from lexiscope.index.pieces import pieced
 from lexiscope.index.vectors import Float32, Int32, Int64, Offsets, Rows, UInt8, frozen
 
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 _TOGETHER = 1 << 12  # rows packed by one thread
+_ROW_LENGTHS, _UNPACK_ROWS = Native("row_kernels", "row_lengths"), Native("row_kernels", "unpack_rows")
 
 
 class Terms(NamedTuple):
@@ -113,11 +115,11 @@ def pack(given: Given, terms: Terms) -> Packed:
 
 def unpack(forward: Forward, rows: Int64, vocabulary: Int32, columns: int) -> Rows:
     """Return copies of some rows as they came in, in that order."""
-    from lexiscope.index.row_kernels import row_lengths, unpack_rows
-
-    pointers = np.zeros(len(rows) + 1, np.int64)
-    row_lengths(forward, rows, pointers[1:])
-    np.cumsum(pointers, out=pointers)
+    packed, wanted, lengths = lend(forward), lend(np.ascontiguousarray(rows)), np.zeros(len(rows), np.int64)
+    _ROW_LENGTHS.bind(packed, wanted, lend(lengths))()
+    pointers = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     terms, weights = np.empty(pointers[-1], np.int32), np.empty(pointers[-1], np.float32)
-    unpack_rows(forward, rows, vocabulary, pointers, terms, weights)
+    order = np.empty(lengths.max(initial=0), np.int64)
+    out = (lend(array) for array in (vocabulary, pointers, terms, weights, order))
+    _UNPACK_ROWS.bind(packed, wanted, *out)()
     return Rows(pointers, terms, weights, columns)

@@ -13,12 +13,14 @@ from typing import NamedTuple
 import numpy as np
 
 from lexiscope.index.arrays import WINDOW, Given, Postings, windows_of
+from lexiscope.index.native import Native, lend
 from lexiscope.index.packing import Terms, offsets
 from lexiscope.index.pieces import pieced
 from lexiscope.index.vectors import Float32, Int64, Offsets, UInt8, UInt32
 
 SHORT = 32  # rows in a bucket of a list with fewer levels than there can be, on average
 _BELOW = 1 - 1e-6  # so that the greatest weight is in the last level, too
+_ROWS_OF_TERM = Native("read_kernels", "rows_of_term")
 _LEAST = np.float32(1e-36)  # the number of levels by this is still a float32
 
 
@@ -79,7 +81,6 @@ def hurdles_of(holders: UInt32, n: int) -> Float32:
 
 def rows_of(postings: Postings, rank: int, n: int) -> Int64:
     """Return the rows among n that have a term, in no order."""
-    from lexiscope.index.read_kernels import rows_of_term
-
-    rows = np.empty(n, np.int64)
-    return rows[: rows_of_term(postings, rank, windows_of(n), rows)]
+    rows, count = np.empty(n, np.int64), np.zeros(1, np.int64)
+    _ROWS_OF_TERM.bind(lend(postings), rank, windows_of(n), lend(rows), lend(count))()
+    return rows[: count[0]]

@@ -286,8 +286,8 @@ def read_window(
 
 
 @jit
-def rows_of_term(postings: Postings, rank: int, windows: int, rows: Int64) -> int:
-    """Write the rows that have a term, window by window; how many. As many as fit are written."""
+def rows_of_term(postings: Postings, rank: int, windows: int, rows: Int64, many: Int64) -> None:
+    """Write the rows that have a term, window by window, as many as fit, and to (1,) how many these are."""
     found, codes = 0, postings.codes
     for window in range(windows):
         count, bounds, at = open_list(postings.lists, codes, rank * windows + window)
@@ -305,4 +305,4 @@ def rows_of_term(postings: Postings, rank: int, windows: int, rows: Int64) -> in
                     rows[found] = window << WINDOW_BITS | place
                     found += 1
             at = end
-    return found
+    many[0] = found

@@ -186,21 +186,27 @@ def middle_gap(codes: UInt8, lows: np.uint64, highs: np.uint64, number: np.uint6
 
 
 @jit
-def unpack_ranks(begin: int, near: int, middle: int, far: int, codes: UInt8) -> Int64:
-    """The ranks of a row, see `span`."""
-    ranks, rank = np.empty(near + middle + far, np.int64), 0
-    highs, fars = begin + near + middle, gaps_end(begin, near, middle)
-    for number in range(near + middle):
-        if number < near:
-            rank += whole(codes[begin + number])
-        else:
-            rank += whole(
-                middle_gap(codes, np.uint64(begin + near), np.uint64(highs), np.uint64(number - near))
-            )
-        ranks[number] = rank
-    for number in range(far):
-        ranks[near + middle + number] = whole(four_bytes(codes, np.uint64(fars + 4 * number)))
-    return ranks
+def _rank_after(before: int, number: int, begin: int, near: int, middle: int, codes: UInt8) -> int:
+    """The rank of a term of a row by the one before it, see `span`."""
+    if number < near:
+        return before + whole(codes[begin + number])
+    if number < near + middle:
+        lows, highs = np.uint64(begin + near), np.uint64(begin + near + middle)
+        return before + whole(middle_gap(codes, lows, highs, np.uint64(number - near)))
+    far = gaps_end(begin, near, middle) + 4 * (number - near - middle)
+    return whole(four_bytes(codes, np.uint64(far)))
+
+
+@jit
+def sort_numbers(numbers: Int64, length: int) -> None:
+    """Sort the first so many in place (Shell, CACM 1959; Ciura's gaps); numba's own sort takes memory."""
+    for gap in (701, 301, 132, 57, 23, 10, 4, 1):
+        for end in range(gap, length):
+            number, place = numbers[end], end
+            while place >= gap and numbers[place - gap] > number:
+                numbers[place] = numbers[place - gap]
+                place -= gap
+            numbers[place] = number
 
 
 @jit
@@ -227,6 +233,7 @@ def unpack_rows(
     pointers: Int64,
     terms: Int32,
     weights: Float32,
+    order: Int64,
 ) -> None:
     """Write some rows as they came in, their terms ascending.
 
@@ -237,18 +244,19 @@ def unpack_rows(
         pointers: (rows + 1,) by their lengths.
         terms: (nnz,) out.
         weights: (nnz,) out.
+        order: (terms of the longest row,) to work in.
     """
     offsets, codes, stored = forward.offsets, forward.codes, forward.weights
     for number in range(len(rows)):
-        row, out = rows[number], pointers[number]
+        row, out, rank = rows[number], pointers[number], 0
         begin, near, middle, far = span(row, offsets, codes, stored)
-        ranks = unpack_ranks(begin, near, middle, far, codes)
-        order = np.empty(len(ranks), np.int64)  # terms, each with its place in the row
-        for place in range(len(ranks)):
-            order[place] = whole(vocabulary[min(ranks[place], len(vocabulary) - 1)]) << 32 | place
-        order.sort()
+        length = near + middle + far
+        for place in range(length):  # terms, each with its place in the row
+            rank = _rank_after(rank, place, begin, near, middle, codes)
+            order[place] = whole(vocabulary[min(rank, len(vocabulary) - 1)]) << 32 | place
+        sort_numbers(order, length)
         first = weights_at(gaps_end(begin, near, middle), far, stored)
-        for place in range(len(order)):
+        for place in range(length):
             weight = np.float32(stored[first + (order[place] & 0xFFFFFFFF)])
             terms[out + place] = order[place] >> 32
             weights[out + place] = unit(row, offsets, codes, stored) * weight

@@ -39,7 +39,7 @@ def _score(
 
     First each of the row's weights is put where the query has its term, or to place 0 with what the query
     does not have; then the products are summed. No loop has a branch to guess. The ranks are those of
-    `unpack_ranks`; to keep them in between took twice as long.
+    `unpack_rows`; to keep them in between took twice as long.
 
     Args:
         row: Of the segment.

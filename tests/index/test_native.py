@@ -22,6 +22,8 @@ from lexiscope.index import InvertedIndex
 index = InvertedIndex.load(sys.argv[1])
 ids, scores = index.search(csr_array(([1.0], ([0], [3])), shape=(1, index.vocabulary_size)), 2)
 index.searcher(2)([3], [1.0])
+index.rows(ids[0])
+index.parts[0].segment.rows_with(3)
 print(ids.tolist(), "numba" in sys.modules)
 """
 
@@ -54,7 +56,7 @@ def folder(monkeypatch, tmp_path) -> Path:
 
 def sum_of(number: int, source: np.ndarray) -> list[float]:
     target = np.zeros_like(source)
-    Native("add_to").bind(number, lend(Pair(source, target)))()
+    Native("kernels", "add_to").bind(number, lend(Pair(source, target)))()
     return target.tolist()
 
 
@@ -62,6 +64,8 @@ def test_a_question_loads_no_numba(helpers, tmp_path) -> None:
     index = InvertedIndex.build(helpers.rows(50))
     index.search(helpers.rows(1))
     index.searcher()([3], [1.0])
+    index.rows([1])
+    index.parts[0].segment.rows_with(3)
     index.save(tmp_path / "index")
     asked = [sys.executable, "-c", QUESTION, str(tmp_path / "index")]
     said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
@@ -103,13 +107,13 @@ def test_where_nothing_can_be_kept_code_is_made_each_time(folder) -> None:
 
 def test_a_kernel_that_takes_memory_is_refused(folder) -> None:
     with pytest.raises(RuntimeError, match="takes memory"):
-        Native("take_memory").bind(lend(np.ones(1)))
+        Native("kernels", "take_memory").bind(lend(np.ones(1)))
     assert not folder.exists()
 
 
 def test_a_bound_kernel_reads_its_numbers_anew(folder) -> None:
     pair = Pair(np.array([1, 2]), np.zeros(2, np.int64))
-    bound = Native("add_to").bind(5, lend(pair))
+    bound = Native("kernels", "add_to").bind(5, lend(pair))
     bound()
     bound.numbers[0] = 7
     pair.source[1] = 10
