@@ -2,10 +2,11 @@
 
     vectors    what comes in: scipy sparse rows, checked and made canonical
     arrays     what the kernels take
-    kernels    search, in numba, arrays in and arrays out    (loaded by the first build or search)
+    kernels    search, in numba, arrays in and arrays out; native: as machine code, without numba
+    scratch    memory for one thread to search in
     postings   weights sorted into buckets of impact; bucket_kernels: in numba
     packing    rows packed into bytes, and back; row_kernels: in numba
-    effort     how hard a search tries; calibration: how hard it must for a recall
+    effort     how hard a search tries; calibration: how hard it must for a recall, by questions made of rows
     executor   kernels over a segment, over all cores
     segment    an immutable block of rows: postings by term, forward rows, ids
     inverted   InvertedIndex: one or more segments with delete marks
@@ -16,7 +17,7 @@
     writer     one write transaction
     collection Collection: all of the above as a folder
 
-Names load on first use; numba loads with the first build or search; torch never does.
+Names load on first use; numba loads with the first build, or to compile what is not yet; torch never does.
 """
 
 from __future__ import annotations
