@@ -27,7 +27,7 @@ from lexiscope.index.vectors import Int64
 
 __all__ = ["Mended", "problems", "repair"]
 
-_MADE_OF_ROWS = ("term_", "posting_", "efforts")  # files that can be made anew
+_MADE_OF_ROWS = ("term_", "posting_", "effort")  # files that can be made anew
 
 
 @dataclass(frozen=True)
