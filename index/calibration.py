@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lexiscope.index.arrays import WINDOW, Efforts, Work, as_queries, no_hits, windows_of
-from lexiscope.index.effort import COLUMNS, EXACT, HITS, TERMS, Effort
+from lexiscope.index.effort import COLUMNS, EXACT, HITS, TERMS, Effort, wanted
 from lexiscope.index.executor import Plan, answer
 from lexiscope.index.native import lend
 from lexiscope.index.questions import Questions, among, made
@@ -99,7 +99,10 @@ class _Group:
         """Find out what an effort does."""
         scores, work = self._ask(self.all, effort)
         n, nnz = len(self.all.segment), self.all.segment.nnz
-        costs = _ASK + _WINDOW * windows_of(n) + work.read + (_ROW + 3 * nnz / n) * work.rescored
+        window = _WINDOW if np.isfinite(effort.most) else 2 * _WINDOW  # sums of 16 bits
+        # A question that is asked has none of the rows before the true hits to rescore.
+        rows = work.rescored * wanted(1, self.hits) / wanted(1, self.hits + self.skip)
+        costs = _ASK + window * windows_of(n) + work.read + (_ROW + 3 * nnz / n) * rows
         looks = _WINDOW + work.read * min(1.0, WINDOW / n)
         found = np.clip((scores >= self.least).sum(axis=1) - self.skip, 0, self.wanted)
         return _Tried(found, costs, looks)
