@@ -110,10 +110,8 @@ class _Group:
     def glances(self, cutoff: float) -> Float64:
         """What a first look with a cut-off sees where the rows that made a question are not there."""
         if cutoff not in self.seen:
-            no_more = Effort(
-                1.0, 1, first=cutoff, enough=2.0
-            )  # nothing is ever enough: a look, and that is all
-            self.seen[cutoff] = self._ask(self.others, no_more)[1].glances
+            look = Effort(1.0, 1, first=cutoff, enough=2.0)  # which never is enough, and nothing is read then
+            self.seen[cutoff] = self._ask(self.others, look)[1].glances
         return self.seen[cutoff]
 
     def _ask(self, plan: Plan, effort: Effort) -> tuple[Float32, Work]:

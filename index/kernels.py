@@ -87,10 +87,7 @@ def _search_best(
     forward: Forward,
     allowed: UInt8,
     scratch: Scratch,
-    query: int,
-    scores: Float32,
-    rows: Int64,
-    work: Work,
+    out: tuple[int, Float32, Int64, Work],
 ) -> tuple[int, float, bool]:
     """One query: keep the best bounds, rescore as many as there are hits, then all that could be better.
 
@@ -99,6 +96,7 @@ def _search_best(
         to enter the heap, and whether that proves that no other row does.
     """
     total, scale, unread, ranks, factors, hurdles = planned
+    query, scores, rows, work = out
     n, most, all_bounds = len(forward.offsets) - 1, greatest(scratch.sums), scale * total
     count, missed, missing, read, glance = collect(
         ranks, factors, hurdles, wanted, int(np.ceil(enough * all_bounds)), n, postings, allowed, scratch
@@ -128,13 +126,11 @@ def _search_all(
     forward: Forward,
     allowed: UInt8,
     scratch: Scratch,
-    query: int,
-    scores: Float32,
-    rows: Int64,
-    work: Work,
+    out: tuple[int, Float32, Int64, Work],
 ) -> int:
     """One query: read everything, rescore every row that could score as much; the heap's size."""
     _, _, scale, _, ranks, factors, hurdles = plan(terms, weights, 0.0, True, postings, scratch)
+    query, scores, rows, work = out
     n, size, waited, least = len(forward.offsets) - 1, 0, 0, max(1, int(score * scale * (1.0 - SLACK)))
     waiting, found = scratch.waiting, scratch.rows
     for window in range(windows_of(n)):
@@ -163,34 +159,22 @@ def _search(
     cutoff: float,
     most: float,
     enough: float,
-    postings: Postings,
-    forward: Forward,
-    allowed: UInt8,
-    fine: Scratch,
-    coarse: Scratch,
-    query: int,
-    scores: Float32,
-    rows: Int64,
-    work: Work,
+    where: tuple[Postings, Forward, UInt8, Scratch, Scratch],
+    out: tuple[int, Float32, Int64, Work],
 ) -> int:
     """One query with one cut-off; the heap's size, or -1 where the cut-off is not enough."""
-    exact, wanted = np.isinf(most), rows_wanted(most, len(scores))
+    postings, forward, allowed, fine, coarse = where
+    exact, many = np.isinf(most), rows_wanted(most, len(out[1]))
     sixteen, total, scale, unread, ranks, factors, hurdles = plan(
         terms, weights, cutoff, exact, postings, fine
     )
     planned = total, scale, unread, ranks, factors, hurdles
     if not sixteen:
-        size, _, _ = _search_best(
-            planned, weights, wanted, enough, postings, forward, allowed, coarse, query, scores, rows, work
-        )
+        size, _, _ = _search_best(planned, weights, many, enough, postings, forward, allowed, coarse, out)
         return size
-    size, needed, proven = _search_best(
-        planned, weights, wanted, enough, postings, forward, allowed, fine, query, scores, rows, work
-    )
+    size, needed, proven = _search_best(planned, weights, many, enough, postings, forward, allowed, fine, out)
     if exact and not proven:
-        return _search_all(
-            terms, weights, needed, postings, forward, allowed, fine, query, scores, rows, work
-        )
+        return _search_all(terms, weights, needed, postings, forward, allowed, fine, out)
     return size
 
 
@@ -227,43 +211,16 @@ def search_postings(
     """
     for query in range(first, last):
         terms, weights, scores, rows = _begin(query, hits, queries, best, work)
-        cutoff, most, size = efforts.cutoffs[query], efforts.mosts[query], -1
+        cutoff, enough, size = efforts.firsts[query], efforts.enoughs[query], -1
+        if cutoff == 0.0:
+            cutoff, enough = efforts.cutoffs[query], 0.0
+        where, out = (postings, forward, allowed, fine, coarse), (query, scores, rows, work)
         if _sound(terms, weights, len(postings.ranks)):
             note(terms, postings.ranks, fine.positions, False)
-            if efforts.firsts[query] > 0.0:
-                size = _search(
-                    terms,
-                    weights,
-                    efforts.firsts[query],
-                    most,
-                    efforts.enoughs[query],
-                    postings,
-                    forward,
-                    allowed,
-                    fine,
-                    coarse,
-                    query,
-                    scores,
-                    rows,
-                    work,
-                )
+            most = efforts.mosts[query]
+            size = _search(terms, weights, cutoff, most, enough, where, out)
             if size < 0:
-                size = _search(
-                    terms,
-                    weights,
-                    cutoff,
-                    most,
-                    0.0,
-                    postings,
-                    forward,
-                    allowed,
-                    fine,
-                    coarse,
-                    query,
-                    scores,
-                    rows,
-                    work,
-                )
+                size = _search(terms, weights, efforts.cutoffs[query], most, 0.0, where, out)
             note(terms, postings.ranks, fine.positions, True)
         else:
             work.read[query] = -1
