@@ -42,7 +42,7 @@ EXACT = Effort(0.0, np.inf)
 
 def wanted(most: float, k: int) -> int:
     """How many rows are kept for k hits; also compiled."""
-    return SURE * max(k, SURE_HITS) if np.isinf(most) else int(most * max(k, FEWEST))
+    return max(k, SURE * max(k, SURE_HITS) if np.isinf(most) else int(most * max(k, FEWEST)))
 
 
 def cheapest(efforts: Float32, recall: float | None, k: int, terms: Int64) -> list[Effort]:

@@ -87,7 +87,7 @@ class _Desk:
         query.terms[:length], query.weights[:length] = terms, weights
         for kernel in self._kernels[bisect_left(TERMS, length)]:
             kernel()
-        return not self._kernels[0] or self._work.read[0] >= 0
+        return bool(self._work.read[0] >= 0)
 
     def answer(self) -> tuple[Int64, Float32]:
         """The last query's, in memory of its own."""
